@@ -1,0 +1,45 @@
+# Every target sets up .venv by itself; a fresh machine needs Python 3.10 or newer and nothing else.
+#   make demo PYTHON=python3.12     takes another interpreter (for a new .venv)
+
+PYTHON ?= python3
+VENV   := .venv
+PY     := $(VENV)/bin/python
+PIP    := $(PY) -m pip --disable-pip-version-check install --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench-micro clean
+
+help:  ## show this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo $(VENV)/.hnswlib  ## build, search and measure an index of real sentence embeddings (writes demo.png)
+	@$(PY) -m bench.demo
+
+test: $(VENV)/.test  ## run the whole test suite
+	@$(PY) -m pytest
+
+lint: $(VENV)/.lint  ## check style and types
+	@$(PY) -m ruff check .
+	@$(PY) -m mypy
+
+bench-micro: $(VENV)/.bench  ## time the kernels
+	@$(PY) -m pytest bench/micro --override-ini=addopts=
+
+clean:  ## remove .venv, compiled kernels and everything else that a command made
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks demo.png
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(PY):
+	@sh .ci/make-venv "$(PYTHON)" "$(VENV)"
+
+# One stamp a set of extras: a second call installs nothing, a changed pyproject.toml installs again.
+$(VENV)/.demo $(VENV)/.test $(VENV)/.lint $(VENV)/.bench: $(VENV)/.%: pyproject.toml | $(PY)
+	@echo "installing vecrecall[$*] into $(VENV)"
+	@$(PIP) --editable '.[$*]'
+	@touch $@
+
+# The peer that the demo is compared with is built from source; where that fails the demo goes on without it.
+$(VENV)/.hnswlib: | $(VENV)/.demo
+	@echo "installing hnswlib, the peer to compare with (compiled here, about half a minute)"
+	@$(PIP) hnswlib >/dev/null 2>&1 || echo "hnswlib cannot be installed here (it needs a C++ compiler); going on without it"
+	@touch $@

@@ -1,0 +1,58 @@
+"""Approximate nearest neighbour search whose contract is recall.
+
+Names are loaded when they are first used (PEP 562): importing the package imports no kernel and compiles
+nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vecrecall.errors import CorruptIndexError, FrozenIndexError, IndexFileError, VecrecallError
+    from vecrecall.exact.index import Exact
+    from vecrecall.hits import Hits
+    from vecrecall.hnsw.index import HNSW
+    from vecrecall.load import load
+    from vecrecall.measure.recall import recall
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "HNSW",
+    "CorruptIndexError",
+    "Exact",
+    "FrozenIndexError",
+    "Hits",
+    "IndexFileError",
+    "VecrecallError",
+    "load",
+    "recall",
+]
+
+_HOME = {
+    "HNSW": "vecrecall.hnsw.index",
+    "CorruptIndexError": "vecrecall.errors",
+    "Exact": "vecrecall.exact.index",
+    "FrozenIndexError": "vecrecall.errors",
+    "Hits": "vecrecall.hits",
+    "IndexFileError": "vecrecall.errors",
+    "VecrecallError": "vecrecall.errors",
+    "load": "vecrecall.load",
+    "recall": "vecrecall.measure.recall",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the module that holds a public name when the name is first asked for."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'vecrecall' has no attribute {name!r}; it has {', '.join(__all__)}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, loaded or not."""
+    return sorted([*__all__, "__version__"])

@@ -28,6 +28,10 @@ def test_importing_the_package_loads_no_kernel() -> None:
     assert heavy(modules) == []
 
 
+def test_errors_and_hits_load_no_kernel() -> None:
+    assert heavy(modules_after("import vecrecall as vr; vr.IndexFileError, vr.Hits")) == []
+
+
 def test_an_unknown_name_is_refused_with_what_there_is() -> None:
     with pytest.raises(AttributeError, match=r"no attribute 'Index'.*HNSW"):
         vr.Index  # noqa: B018

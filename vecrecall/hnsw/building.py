@@ -1,0 +1,210 @@
+"""The build: batches of new nodes choose links in a graph that stands still, then are linked back.
+
+Deterministic for any number of threads: batches are cut by number, choices are made against the graph as it stood
+before the batch, and each row of links is changed by one worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from vecrecall.hnsw.graph import Graph
+from vecrecall.hnsw.insert import choose_links
+from vecrecall.hnsw.link_back import group_by_target, link_targets, measure_links
+from vecrecall.hnsw.repair import Reach, repair
+from vecrecall.hnsw.scratch import Scratch
+from vecrecall.hnsw.textbook import insert_one_by_one
+from vecrecall.hnsw.undo import Undo
+from vecrecall.threads import run
+from vecrecall.vectors.encoding import QueryForms
+from vecrecall.vectors.memory import aligned_zeros, grown
+from vecrecall.vectors.walked import WalkedRows
+
+GROWTH = 0.05  # a batch is this share of the graph ...
+BATCH = 1024  # ... and at most this: each node also looks at the earlier nodes of its batch
+FIRST_BATCH = 16
+_SLICE = 64  # nodes a worker inserts between looks at the caller
+_TARGETS = 512  # rows a worker links back
+
+Progress = Callable[[int], None]
+
+
+class Workbench:
+    """Working memory of a build or of adds: query forms of stored rows and the keys of their links.
+
+    All of it can be had again from the index, so it is neither saved nor compared.
+    """
+
+    def __init__(self, forms: QueryForms, M: int) -> None:
+        self.forms = forms
+        self.link_keys = aligned_zeros((0, 2 * M), np.int32)
+        self.upper_keys = aligned_zeros((0, M), np.int32)
+        self.head = np.zeros(0, np.int32)
+
+    def with_room(self, graph: Graph) -> None:
+        """Grow to the capacity of a graph."""
+        capacity = len(graph.links)
+        self.forms = self.forms.grown(capacity)
+        self.link_keys = grown(self.link_keys, capacity)
+        self.upper_keys = grown(self.upper_keys, len(graph.upper))
+        if len(self.head) < capacity:
+            self.head = np.full(capacity, -1, np.int32)
+
+    def keys(self, level: int) -> np.ndarray:
+        """Link keys by row of a layer."""
+        return self.link_keys if level == 0 else self.upper_keys
+
+    def nbytes(self) -> int:
+        arrays = (self.forms.forms, self.forms.bias, self.link_keys, self.upper_keys, self.head)
+        return sum(a.nbytes for a in arrays)
+
+
+class Builder:
+    """Inserts nodes into one graph, whose arrays change in place."""
+
+    def __init__(
+        self, graph: Graph, walked: WalkedRows, bench: Workbench, undo: Undo, *, ef_construction: int, fill: bool,
+        n_workers: int,
+    ) -> None:  # fmt: skip
+        self.graph, self.bench, self.undo = graph, bench, undo
+        self.ef, self.fill, self.n_workers = ef_construction, fill, n_workers
+        bench.with_room(graph)
+        forms = bench.forms
+        self._forms = (forms.forms.ctypes.data, forms.forms.strides[0], forms.bias.ctypes.data)
+        self._graph_view, self._rows_view = graph.view(), walked.view()
+        self._idle: list[Scratch] = []
+
+    def _layer_view(self, level: int) -> tuple[int, int, int]:
+        """Addresses of a layer's link keys, numbers of links and of kept links."""
+        _, n_links, n_kept = self.graph.layer(level)
+        return (self.bench.keys(level).ctypes.data, n_links.ctypes.data, n_kept.ctypes.data)
+
+    def _scratch(self) -> Scratch:
+        """Scratch for one worker; give it back to ``_idle``."""
+        if self._idle:
+            return self._idle.pop()
+        links = self.graph.links
+        return Scratch(
+            n_lanes=1, ef=self.ef, capacity=len(links), width=links.shape[1], padded_dim=0, form_bytes=0, level_bytes=0
+        )
+
+    def insert(self, slots: np.ndarray, progress: Progress) -> None:
+        """Insert slots (int32) in this order, in batches."""
+        done = 0
+        if self.graph.top < 0 and len(slots):
+            self.graph.entry, self.graph.top = int(slots[0]), int(self.graph.levels[slots[0]])
+            done = 1
+        n_before = self.graph.n - len(slots)
+        while done < len(slots):
+            size = min(BATCH, max(FIRST_BATCH, int((n_before + done) * GROWTH)), len(slots) - done)
+            self._insert_batch(np.ascontiguousarray(slots[done : done + size]))
+            done += size
+            progress(done)
+
+    def _insert_batch(self, batch: np.ndarray) -> None:
+        graph = self.graph
+        levels = graph.levels[batch]
+        links, keys, counts, chosen = self._choose(batch)
+        self._write_rows(batch, levels, links, keys, counts)
+        for level in range(links.shape[1]):
+            self._link_back(batch, level, chosen)
+        highest = int(np.argmax(levels))
+        if levels[highest] > graph.top:  # only now: the batch is linked
+            graph.entry, graph.top = int(batch[highest]), int(levels[highest])
+
+    def _choose(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[np.ndarray], tuple[int, ...]]:
+        """Links of a batch by node and layer, their keys, [numbers of links, of kept links], and where all this is."""
+        graph = self.graph
+        n_layers = int(graph.levels[batch].max()) + 1
+        links = np.empty((len(batch), n_layers, graph.links.shape[1]), np.int32)
+        keys = np.empty_like(links)
+        counts = [np.zeros((len(batch), n_layers), np.int32) for _ in range(2)]
+        chosen = (*(a.ctypes.data for a in (links, keys, *counts)), n_layers)
+
+        def choose(lo: int, hi: int) -> None:
+            scratch = self._scratch()
+            choose_links(
+                self._graph_view, self._rows_view, self._forms, batch.ctypes.data, graph.levels.ctypes.data, lo, hi,
+                graph.entry, graph.top, self.ef, self.fill, scratch.address, chosen,
+            )  # fmt: skip
+            self._idle.append(scratch)
+
+        run(self.n_workers, choose, 0, len(batch), _SLICE)
+        return links, keys, counts, chosen
+
+    def _write_rows(
+        self, batch: np.ndarray, levels: np.ndarray, links: np.ndarray, keys: np.ndarray, counts: list[np.ndarray]
+    ) -> None:
+        """Write the batch's own rows; unused places hold the node itself."""
+        for level in range(links.shape[1]):
+            at = np.flatnonzero(levels >= level)
+            rows, n_links, n_kept = self.graph.layer(level)
+            row, width, n = self.graph.rows_of(batch[at], level), rows.shape[1], counts[0][at, level]
+            rows[row] = np.where(np.arange(width) < n[:, None], links[at, level, :width], batch[at, None])
+            self.bench.keys(level)[row] = keys[at, level, :width]
+            n_links[row], n_kept[row] = n, counts[1][at, level]
+
+    def _link_back(self, batch: np.ndarray, level: int, chosen: tuple[int, ...]) -> None:
+        """Offer the batch to the rows of the nodes it chose in a layer."""
+        graph, head, width = self.graph, self.bench.head, self.graph.links.shape[1]
+        following, targets = np.empty((2, len(batch) * width), np.int32)
+        n_targets = group_by_target(
+            chosen, width, batch.ctypes.data, graph.levels.ctypes.data, len(batch), level, head.ctypes.data,
+            following.ctypes.data, targets.ctypes.data,
+        )  # fmt: skip
+        self.undo.remember(targets[:n_targets], level)
+        layer, room = self._layer_view(level), len(batch) + 16
+
+        def link(lo: int, hi: int) -> None:
+            scratch = np.zeros(8 + room + 2 * (width + 8), np.int64)
+            scratch[0] = room
+            link_targets(
+                self._graph_view, self._rows_view, self._forms, batch.ctypes.data, level, self.fill,
+                targets.ctypes.data, lo, hi, head.ctypes.data, following.ctypes.data, layer, scratch.ctypes.data,
+            )  # fmt: skip
+
+        run(self.n_workers, link, 0, n_targets, _TARGETS)
+
+    def insert_sequentially(self, slots: np.ndarray, progress: Progress) -> None:
+        """Insert slots (int32) in this order, one by one (:mod:`vecrecall.hnsw.textbook`); not undone on failure."""
+        graph, scratch = self.graph, self._scratch()
+        for lo in range(0, len(slots), _SLICE):
+            hi = min(lo + _SLICE, len(slots))
+            graph.entry, graph.top = insert_one_by_one(
+                self._graph_view, self._rows_view, self._forms, slots.ctypes.data, graph.levels.ctypes.data, lo, hi,
+                graph.entry, graph.top, self.ef, self._layer_view(0), self._layer_view(1), scratch.address,
+            )  # fmt: skip
+            progress(hi)
+
+    def measure(self, nodes: np.ndarray) -> None:
+        """Measure the links of nodes (int32) again and put their rows in order."""
+        nodes = np.ascontiguousarray(nodes, np.int32)
+        for level in range(int(self.graph.levels[nodes].max(initial=0)) + 1):
+            at = np.ascontiguousarray(nodes[self.graph.levels[nodes] >= level])
+            self.undo.remember(at, level)
+            layer = self._layer_view(level)
+
+            def measure(lo: int, hi: int, at: np.ndarray = at, level: int = level, layer: tuple = layer) -> None:
+                scratch = np.zeros(2 * (self.graph.links.shape[1] + 8), np.int32)
+                measure_links(
+                    self._graph_view, self._rows_view, self._forms, level, at.ctypes.data, lo, hi, layer,
+                    scratch.ctypes.data,
+                )  # fmt: skip
+
+            run(self.n_workers, measure, 0, len(at), _TARGETS)
+
+    def repair(self) -> int:
+        """See to it that every node is reached from the entry; returns how many were not."""
+        unreached = Reach(self.graph).unreached()
+        if len(unreached):
+            changed = repair(self.graph, self._near, lambda node: self.undo.remember(np.array([node]), 0))
+            self.measure(changed)
+        return len(unreached)
+
+    def _near(self, slot: int) -> np.ndarray:
+        """Slots near a slot, found from the entry."""
+        batch = np.array([slot], np.int32)
+        links, _, counts, _ = self._choose(batch)
+        return links[0, 0, : counts[0][0, 0]]

@@ -1,0 +1,435 @@
+"""The public class of the dense graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vecrecall.errors import CorruptIndexError
+from vecrecall.file import File
+from vecrecall.hits import Hits
+from vecrecall.hnsw import stored
+from vecrecall.hnsw.building import Workbench
+from vecrecall.hnsw.check import check_content
+from vecrecall.hnsw.content import Content, empty
+from vecrecall.hnsw.growth import Growth
+from vecrecall.hnsw.order import checked_positions
+from vecrecall.hnsw.parameters import ORDERS, STORAGES, Parameters
+from vecrecall.hnsw.scratch import Scratch
+from vecrecall.hnsw.search import search_kernel
+from vecrecall.hnsw.training import FEWEST
+from vecrecall.ids import Ids
+from vecrecall.index import METRICS, Index, restore_shared
+from vecrecall.inputs import Rows, as_choice, as_count, as_queries, as_rows
+from vecrecall.progress import progress_bar
+from vecrecall.threads import n_threads, run
+from vecrecall.vectors.codes import BITS, BLOCK, padded
+from vecrecall.vectors.rows import NAMES, TYPES
+from vecrecall.vectors.spaces import Space
+from vecrecall.vectors.walked import CodedRows
+
+LANES = 4  # queries of a batch walked in turn
+EF = 64
+SHALLOWEST = 20  # the re-rank looks at half the pool, but not at fewer than this
+
+
+def rerank_depth(ef: int, k: int) -> int:
+    """How many of the pool are ranked by kept rows: half of it, at least 20 and 2 k."""
+    return min(ef, max(SHALLOWEST, 2 * k, ef // 2))
+
+
+class HNSW(Index):
+    """Hierarchical navigable small world graph over compact codes, ranked by exact rows.
+
+    Made by :meth:`build`, or by ``vecrecall.load``.
+
+    Parameters of a graph (all of :meth:`build`) survive save and load, ``ef`` among them.
+
+    References
+    ----------
+    Malkov & Yashunin (2018), "Efficient and robust approximate nearest neighbor search using hierarchical navigable
+    small world graphs", IEEE TPAMI; arXiv 1603.09320.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import vecrecall as vr
+    >>> X = np.random.default_rng(0).standard_normal((2000, 32), dtype=np.float32)
+    >>> index = vr.HNSW.build(X, metric="cosine")
+    >>> hits = index.search(X[:3], k=5)
+    >>> hits.ids.shape
+    (3, 5)
+    >>> hits.ids[:, 0]
+    array([0, 1, 2])
+    """
+
+    kind = "hnsw"
+
+    def __init__(self, content: Content, ids: Ids, parameters: Parameters, ef: int) -> None:
+        super().__init__(content.space.dim, content.space.metric, ids)
+        self._content, self._settings, self._ef = content, parameters, ef
+        self._bench: Workbench | None = None
+        self._idle: list[Scratch] = []
+
+    @classmethod
+    def build(
+        cls,
+        X: Any,
+        *,
+        metric: str = "l2",
+        ids: Any = None,
+        M: int = 24,
+        ef_construction: int | None = None,
+        storage: str = "sq4",
+        reduce: str | int | None = "auto",
+        keep: str | None = "auto",
+        order: str | NDArray[np.integer] = "random",
+        schedule: str = "parallel",
+        fill: bool | None = None,
+        ef: int = EF,
+        seed: int = 0,
+        threads: int | None = None,
+        progress: bool = False,
+    ) -> HNSW:
+        """Build an index.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, dim)
+            Numbers of any kind; held in float32 precision. Not kept: what is needed is copied.
+        metric : {"l2", "ip", "cosine"}
+            "ip" is walked as a Euclidean space with one more dimension (Bachrach et al. 2014), so rows of any length
+            are found; see :mod:`vecrecall.vectors.spaces`.
+        ids : sequence of int or str, optional
+            Unique; default 0..n-1.
+        M : int, default 24
+            Links a node has in the upper layers; 2 M in the base layer. More links: more memory and time a query,
+            higher recall at the same ``ef``.
+        ef_construction : int, optional
+            Candidates looked at for each new node. Default: 64, or 128 where the intrinsic dimension of the data is
+            high (a mean LID above 20 in a sample).
+        storage : {"sq4", "sq8", "f16", "f32"}
+            What is walked: codes of 4 or 8 bits a dimension, or floats. Codes are trained on a sample, and again when
+            the index has outgrown it or the data have drifted. Below 1,024 rows nothing is trained: rows are kept and
+            a search scans them exactly.
+        reduce : "auto", None or int
+            Dimensions that codes are made of: "auto" takes the fewest blocks of 128 (sq8: 64) principal dimensions
+            that hold 95 % of the variance; None takes all. The energy of the others is in the codes' biases.
+        keep : {"auto", "u8", "f16", "f32"} or None
+            Rows kept to rank the candidates by: "auto" is the narrowest type that holds the given values without
+            loss; a type that loses some is refused. None keeps none: distances are then those of the codes, and codes
+            cannot be trained again.
+        order : "random", "given" or array of int, shape (n,)
+            The order of insertion: a seeded permutation, the order of X, or positions in X. Slots and ids stay in the
+            order of X. An array serves this call; later adds use "random".
+        schedule : {"parallel", "sequential"}
+            "parallel": batches choose their links in a graph that stands still. "sequential": the textbook's
+            insertion, one vector after another, on one thread and without fill.
+        fill : bool, optional
+            Give free places in a row of links to the nearest candidates that the heuristic rejected. Default: True
+            for schedule="parallel".
+        ef : int, default 64
+            Default of :meth:`search`.
+        seed : int, default 0
+            Of every random choice.
+        threads : int, optional
+            Default: all that the process may use. The result is the same for any number.
+        progress : bool, default False
+            Show a progress bar on a terminal.
+
+        Returns
+        -------
+        HNSW
+
+        Raises
+        ------
+        ValueError, TypeError
+            Input or parameters that are refused, saying why; nothing is built.
+
+        Notes
+        -----
+        Memory of the index: about n * (p / 2 + 8 * M + 24) bytes for codes of p dimensions and links, plus the kept
+        rows (n * dim * 1, 2 or 4). A build needs n * (p + 8 * M) bytes more while it runs. See
+        :meth:`estimate_memory`.
+        """
+        metric = as_choice(metric, "metric", METRICS)
+        n_workers = n_threads(threads)
+        positions = None if isinstance(order, str) else order
+        parameters = Parameters.checked(
+            M=M, ef_construction=ef_construction, storage=storage, reduce=reduce, keep=keep,
+            order="random" if positions is not None else as_choice(order, "order", ORDERS),
+            schedule=schedule, fill=fill, seed=seed,
+        )  # fmt: skip
+        ef = as_count(ef, "ef")
+        rows = as_rows(X)
+        index = cls(empty(Space(metric, rows.dim), parameters), Ids(), parameters, ef)
+        index._grow(rows, ids, _checked_order(positions, rows.n, parameters), n_workers, progress)
+        index._bench = None  # working memory of adds; a finished build does not hold it
+        return index
+
+    def add(self, X: Any, ids: Any = None, *, threads: int | None = None, progress: bool = False) -> None:
+        """Add vectors; all of them or, when this raises, none.
+
+        Parameters
+        ----------
+        X : array-like, shape (m, dim)
+        ids : sequence, optional
+            Of the kind the index has: none where it numbers rows itself, else new and unique ones.
+        threads, progress :
+            As for :meth:`build`.
+
+        Notes
+        -----
+        Many small calls cost more than one large one: each ends with a look at what the entry reaches, which takes
+        time in proportion to the index. Working memory of n * (p + 8 * M) bytes stays with the index after the
+        first call (``memory()["growth"]``), but not in the file. Searches wait while an add runs.
+        """
+        n_workers = n_threads(threads)
+        rows = as_rows(X, dim=self._dim)
+        with self._lock.alone:
+            self._grow(rows, ids, None, n_workers, progress)
+
+    def search(self, Q: Any, k: int = 10, *, ef: int | None = None, threads: int | None = None) -> Hits:
+        """Find the k nearest vectors of each query.
+
+        Parameters
+        ----------
+        Q : array-like, shape (dim,) or (q, dim)
+        k : int, default 10
+        ef : int, optional
+            Candidates held while walking: the knob between recall and speed. Default: the index's own. Raised to k
+            where it is smaller.
+        threads : int, optional
+            Threads over the queries of a batch. Default: all that the process may use.
+
+        Returns
+        -------
+        Hits
+            Shapes (k,) for one query, (q, k) for a batch. ``distances`` are exact where rows are kept. ``evals``
+            counts the codes compared in the walk; the re-rank compares at most max(20, 2 k, ef / 2) rows more.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For queries of another dimension, with NaN or infinity, and for k or ef below 1.
+        """
+        k = as_count(k, "k")
+        ef = self._ef if ef is None else as_count(ef, "ef")
+        queries, single = as_queries(Q, self._dim)
+        n_workers = 1 if single and threads is None else n_threads(threads)
+        with self._lock.shared:
+            content = self._content
+            slots, distances, evals = self._walk(content, queries, k, max(ef, k), n_workers)
+            ids = self._ids
+        if ids.kind != "range":
+            slots = ids.outer(slots)
+        if single:
+            return Hits(slots, distances, int(evals[0]), self._metric)
+        shape = (len(queries), k)
+        return Hits(slots.reshape(shape), distances.reshape(shape), evals, self._metric)
+
+    def _walk(
+        self, content: Content, queries: np.ndarray, k: int, ef: int, n_workers: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(slots, distances, evals), flat, of queries (q, dim) float32 in C order."""
+        n_queries = len(queries)
+        slots, distances = np.empty(n_queries * k, np.int64), np.empty(n_queries * k, np.float32)
+        evals = np.empty(n_queries, np.int64)
+        ef = max(1, min(ef, content.n))
+        depth = rerank_depth(ef, k)
+        if content.graph.top < 0:  # no graph: the kernel ranks all rows
+            ef = depth = max(1, content.n)
+        q, q_bytes, plan = queries.ctypes.data, 4 * self._dim, content.plan_address
+
+        def walk(lo: int, hi: int) -> None:
+            scratch = self._scratch(content, ef, 1 if n_queries == 1 else LANES)
+            search_kernel(
+                plan, q, q_bytes, lo, hi, min(scratch.n_lanes, n_queries), ef, depth, k, scratch.address,
+                slots, distances, evals,
+            )  # fmt: skip
+            self._idle.append(scratch)
+
+        if n_workers == 1 or n_queries == 1:
+            step = n_queries if n_queries < 4096 else 4096
+            for lo in range(0, n_queries, step or 1):
+                walk(lo, min(lo + step, n_queries))
+        else:
+            run(n_workers, walk, 0, n_queries, max(LANES, min(1024, -(-n_queries // (4 * n_workers)))))
+        return slots, distances, evals
+
+    def _scratch(self, content: Content, ef: int, n_lanes: int) -> Scratch:
+        """Scratch for one call, taken out of those that wait; the caller puts it back."""
+        while self._idle:
+            try:
+                scratch = self._idle.pop()
+            except IndexError:  # another thread was faster
+                break
+            if scratch.serves(n_lanes, ef, content.capacity):
+                return scratch
+        walked = content.walked
+        coded = isinstance(walked, CodedRows)
+        return Scratch(
+            n_lanes=n_lanes, ef=max(ef, 128), capacity=content.capacity, width=content.graph.links.shape[1],
+            padded_dim=content.space.padded_dim,
+            form_bytes=walked.codec.padded_p if isinstance(walked, CodedRows) else 0,
+            level_bytes=walked.rotation.level_bytes if isinstance(walked, CodedRows) else 0,
+        )  # fmt: skip
+
+    def _grow(
+        self, rows: Rows, ids: Any, order: np.ndarray | None, n_workers: int, progress: bool
+    ) -> None:
+        """Add rows; nothing of the index changes before all is done."""
+        checked = self._ids.checked(ids, rows.n)
+        dtype = _kept_type(rows, self._settings.keep)
+        if self._ids.n + rows.n >= 2**31:
+            raise ValueError(f"{self._ids.n + rows.n} vectors were given, expected fewer than 2**31; use several indexes")
+        if rows.n == 0:
+            return
+        bench, self._bench = self._bench, None  # of no use when this fails
+        with progress_bar("inserting", rows.n, progress) as advance:
+            growth = Growth(self._content, rows, dtype, self._settings, n_workers, advance)
+            self._content, self._bench = growth.run(order, bench)
+        self._ids = self._ids.extended(checked, rows.n)
+        self._idle.clear()
+
+    def check(self) -> None:
+        """Walk every invariant: rows, codes, degrees, links in range, no self loops, no duplicates, layers nested, and
+        every vector reached from the entry.
+
+        Raises
+        ------
+        CorruptIndexError
+            Naming the first one broken.
+        """
+        with self._lock.shared:
+            self._ids.check()
+            check_content(self._content)
+            if self._ids.n != self._content.n:
+                raise CorruptIndexError(f"there are {self._ids.n} ids of {self._content.n} vectors")
+
+    @property
+    def ef(self) -> int:
+        """Default of :meth:`search`; saved with the index."""
+        return self._ef
+
+    @ef.setter
+    def ef(self, value: int) -> None:
+        self._ef = as_count(value, "ef")
+
+    @property
+    def ef_construction(self) -> int:
+        """Candidates looked at for each new node, as given or as decided by the data."""
+        return self._content.ef_construction
+
+    def memory(self) -> dict[str, int]:
+        """Return the bytes held, by part; mapped parts count, though they may not be in memory yet.
+
+        "rows" (kept), "walk" (codes or floats), "links", "ids", "growth" (working memory of adds) and "scratch" (of
+        searches).
+        """
+        content = self._content
+        return {
+            "rows": 0 if content.kept is None else content.kept.nbytes(),
+            "walk": 0 if content.walked is None else content.walked.nbytes(),
+            "links": content.graph.nbytes(),
+            "ids": self._ids.nbytes(),
+            "growth": 0 if self._bench is None else self._bench.nbytes(),
+            "scratch": sum(scratch.memory.nbytes for scratch in self._idle),
+        }
+
+    @staticmethod
+    def estimate_memory(
+        n: int, dim: int, *, M: int = 24, storage: str = "sq4", p: int | None = None, keep: str | None = "f32"
+    ) -> dict[str, int]:
+        """Estimate the bytes of an index before it is built.
+
+        Parameters
+        ----------
+        n, dim : int
+        M, storage :
+            As for :meth:`build`.
+        p : int, optional
+            Dimensions that codes are made of; default all, the most that ``reduce="auto"`` can take.
+        keep : {"u8", "f16", "f32"} or None
+            Type of the kept rows.
+
+        Returns
+        -------
+        dict of int
+            "rows", "walk", "links", their sum "index", and "build": the most that is held while it is built, the
+            index included.
+
+        Examples
+        --------
+        >>> HNSW.estimate_memory(1_000_000, 384, p=256)["index"] // 2**20
+        1813
+        """
+        n, dim, M = as_count(n, "n", least=0), as_count(dim, "dim"), as_count(M, "M", least=2)
+        storage = as_choice(storage, "storage", STORAGES)
+        keep = None if keep is None else as_choice(keep, "keep", tuple(TYPES))
+        p = dim if p is None else as_count(p, "p")
+        row = padded(dim, 16)
+        walk, form = row * (2 if storage == "f16" else 4), row * 4
+        if storage in BITS:
+            form = padded(p, BLOCK[storage])
+            walk = form * BITS[storage] // 8 + 4
+        links = 8 * M + 16 + (4 * M + 8) / (M - 1)
+        parts = {
+            "rows": n * row * (0 if keep is None else TYPES[keep].itemsize), "walk": n * walk, "links": int(n * links),
+        }  # fmt: skip
+        index = sum(parts.values())
+        return {**parts, "index": index, "build": index + int(n * (form + 4 + 8 * M + 4 + 4 * M / (M - 1)))}
+
+    def _storage(self) -> str:
+        content, walked = self._content, self._content.walked
+        kept = "no rows kept" if content.kept is None else f"rows kept as {content.kept.name}"
+        if walked is None:
+            return f"{kept}, scanned until there are {FEWEST:,} to train codes on"
+        what = self._settings.storage
+        if isinstance(walked, CodedRows):
+            what = f"{what} codes of {walked.codec.p} dimensions"
+        return f"M={self._settings.M}, ef_construction={content.ef_construction}, ef={self._ef}, {what}, {kept}"
+
+    def _parameters(self) -> dict[str, Any]:
+        return {"graph": self._settings.as_dict(), "ef": self._ef, **stored.parameters_of(self._content)}
+
+    def _counts(self) -> dict[str, int]:
+        return stored.counts_of(self._content)
+
+    def _sections(self) -> dict[str, NDArray[Any]]:
+        return stored.sections_of(self._content)
+
+    @classmethod
+    def _restore(cls, file: File) -> HNSW:
+        dim, metric, ids = restore_shared(file)
+        parameters = Parameters.checked(**file.parameters["graph"])
+        content = stored.restored_content(file, dim, metric, parameters)
+        return cls(content, ids, parameters, as_count(file.parameters["ef"], "ef"))
+
+
+def _checked_order(order: Any, n: int, parameters: Parameters) -> np.ndarray | None:
+    """Slots in the order of insertion, where an array gives it."""
+    if order is None:
+        return None
+    if parameters.coded and n < FEWEST:
+        raise ValueError(
+            f"order was given as an array for {n} rows, but storage={parameters.storage!r} builds no graph of fewer "
+            f"than {FEWEST}; use storage='f32'"
+        )
+    return checked_positions(order, n)
+
+
+def _kept_type(rows: Rows, keep: str | None) -> np.dtype:
+    """The type rows are kept in; refuses one that would lose some of them."""
+    if keep is None or keep == "f32":
+        return TYPES["f32"]
+    narrowest = rows.narrowest()
+    if keep == "auto":
+        return narrowest
+    if rows.n and narrowest.itemsize > TYPES[keep].itemsize:
+        raise ValueError(
+            f"keep={keep!r} was given, but some values need {NAMES[narrowest]}; use keep='auto' or convert X first"
+        )
+    return TYPES[keep]

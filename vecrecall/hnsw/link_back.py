@@ -1,0 +1,185 @@
+"""Links back: each new node is offered to the rows of the nodes it chose.
+
+The links of a batch are grouped by target in the order of the batch; a target is updated by one worker. A row is
+(kept, nearest first | fill, nearest first), so a new link costs one distance to each *kept* entry, not a new choice
+among all.
+"""
+
+from vecrecall.hnsw.walk import neighbours
+from vecrecall.kernels.distances import distances
+from vecrecall.kernels.jit import inner, kernel
+from vecrecall.kernels.memory import load32, load64, store32
+
+
+@inner
+def put_fill(links, link_keys, capacity, n, kept, node, key):
+    """Put a link into the fill part, which drops its farthest when the row is full; returns the number of links."""
+    if n == capacity:
+        if kept == n or load32(link_keys, n - 1) <= key:
+            return n
+        n -= 1
+    j = n
+    while j > kept and load32(link_keys, j - 1) > key:
+        store32(links, j, load32(links, j - 1))
+        store32(link_keys, j, load32(link_keys, j - 1))
+        j -= 1
+    store32(links, j, node)
+    store32(link_keys, j, key)
+    return n + 1
+
+
+@inner
+def keep_link(links, link_keys, capacity, fill, n, kept, place, node, key, to_node, moved):
+    """Keep a link at a place among the kept; those behind that are nearer to it than to the row's owner become fill."""
+    m = 0
+    t = place
+    for j in range(place, kept):
+        if load32(to_node, j) < load32(link_keys, j):
+            store32(moved, 2 * m, load32(links, j))
+            store32(moved, 2 * m + 1, load32(link_keys, j))
+            m += 1
+        else:
+            store32(links, t, load32(links, j))
+            store32(link_keys, t, load32(link_keys, j))
+            t += 1
+    for j in range(kept, n):  # close the gap in front of the fill
+        store32(links, j - m, load32(links, j))
+        store32(link_keys, j - m, load32(link_keys, j))
+    n -= m
+    kept -= m
+    if n == capacity:
+        n -= 1
+    for j in range(n, place, -1):
+        store32(links, j, load32(links, j - 1))
+        store32(link_keys, j, load32(link_keys, j - 1))
+    store32(links, place, node)
+    store32(link_keys, place, key)
+    n += 1
+    kept += 1
+    for j in range(m if fill else 0):
+        n = put_fill(links, link_keys, capacity, n, kept, load32(moved, 2 * j), load32(moved, 2 * j + 1))
+    return n, kept
+
+
+@inner
+def add_link(view, query, bias, links, link_keys, capacity, fill, n, kept, node, key, listed, to_node, moved):
+    """Offer a node (form ``query``) at distance ``key`` to a row; returns (links, kept). Without fill, n is kept."""
+    place = 0
+    while place < kept and load32(link_keys, place) <= key:
+        place += 1
+    if kept > 0:
+        for j in range(kept):
+            store32(listed, j, load32(links, j))
+        distances(view, query, bias, listed, kept, to_node)
+    hidden = kept == capacity
+    for j in range(place):
+        if load32(to_node, j) < key:
+            hidden = True
+            break
+    if hidden:
+        return put_fill(links, link_keys, capacity if fill else n, n, kept, node, key), kept
+    return keep_link(links, link_keys, capacity, fill, n, kept, place, node, key, to_node, moved)
+
+
+@kernel
+def group_by_target(chosen, width, batch, levels, n_batch, level, head, following, targets):
+    """Chain the links of one layer by target, in the order of the batch; returns the number of targets.
+
+    head: int32 by slot, -1 before and after; following: int32 by link number; targets: int32, as met.
+    """
+    n_targets = 0
+    for i in range(n_batch - 1, -1, -1):
+        if load32(levels, load32(batch, i)) < level:
+            continue
+        at = i * chosen[4] + level
+        for j in range(load32(chosen[2], at)):
+            target = load32(chosen[0], at * width + j)
+            if load32(head, target) < 0:
+                store32(targets, n_targets, target)
+                n_targets += 1
+            store32(following, i * width + j, load32(head, target))
+            store32(head, target, i * width + j)
+    return n_targets
+
+
+@inner
+def list_chain(head, following, target, width, batch, nodes):
+    """Nodes of the batch that chose a target, in the order of the batch; returns how many. Unchains them."""
+    m = 0
+    link = load32(head, target)
+    while link >= 0:
+        store32(nodes, m, load32(batch, link // width))
+        m += 1
+        link = load32(following, link)
+    store32(head, target, -1)
+    return m
+
+
+@kernel
+def link_targets(gv, view, fv, batch, level, fill, targets, lo, hi, head, following, rows, scratch):
+    """Offer the chained nodes to targets[lo:hi].
+
+    ``rows``: addresses of the layer's link keys (as the links are held), numbers of links and of kept links.
+    ``scratch``: int32, room for a batch and some, twice, and four rows. A link's key is the target's distance to the
+    node, so it can be measured again from the target alone.
+    """
+    width, batch_room = gv[1], load64(scratch, 0)
+    capacity = width if level == 0 else gv[3]
+    nodes = scratch + 64
+    node_keys = nodes + 4 * batch_room
+    listed = node_keys + 4 * batch_room
+    to_node, moved = listed + 4 * (width + 8), listed + 8 * (width + 8)
+    for t in range(lo, hi):
+        target = load32(targets, t)
+        row = target if level == 0 else load32(gv[4], target) + level - 1
+        links, link_keys = neighbours(gv, target, level), rows[0] + row * capacity * 4
+        n, kept = load32(rows[1], row), load32(rows[2], row)
+        m = list_chain(head, following, target, width, batch, nodes)
+        distances(view, fv[0] + target * fv[1], load32(fv[2], target), nodes, m, node_keys)
+        for i in range(m):
+            node = load32(nodes, i)
+            n, kept = add_link(
+                view, fv[0] + node * fv[1], load32(fv[2], node), links, link_keys, capacity, fill, n, kept, node,
+                load32(node_keys, i), listed, to_node, moved,
+            )  # fmt: skip
+        store32(rows[1], row, n)
+        store32(rows[2], row, kept)
+        for j in range(n, capacity):
+            store32(links, j, target)
+
+
+@inner
+def sort_links(links, link_keys, lo, hi):
+    """Sort a part of a row by key; equal keys stay in their order."""
+    for i in range(lo + 1, hi):
+        row, key = load32(links, i), load32(link_keys, i)
+        j = i
+        while j > lo and load32(link_keys, j - 1) > key:
+            store32(links, j, load32(links, j - 1))
+            store32(link_keys, j, load32(link_keys, j - 1))
+            j -= 1
+        store32(links, j, row)
+        store32(link_keys, j, key)
+
+
+@kernel
+def measure_links(gv, view, fv, level, nodes, lo, hi, rows, scratch):
+    """Measure the links of nodes[lo:hi] in a layer again and put both parts of each row in order.
+
+    Needed where keys were not kept (after a build or a load) or codes have changed.
+    """
+    capacity = gv[1] if level == 0 else gv[3]
+    for i in range(lo, hi):
+        node = load32(nodes, i)
+        row = node if level == 0 else load32(gv[4], node) + level - 1
+        links, link_keys = neighbours(gv, node, level), rows[0] + row * capacity * 4
+        n, kept = load32(rows[1], row), load32(rows[2], row)
+        if n == 0:
+            continue
+        for j in range(n):
+            store32(scratch, j, load32(links, j))
+        distances(view, fv[0] + node * fv[1], load32(fv[2], node), scratch, n, scratch + 4 * (capacity + 8))
+        for j in range(n):
+            store32(link_keys, j, load32(scratch, capacity + 8 + j))
+        sort_links(links, link_keys, 0, kept)
+        sort_links(links, link_keys, kept, n)

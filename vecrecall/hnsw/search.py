@@ -1,0 +1,291 @@
+"""Search: several queries walk in turn over the codes, kept rows decide.
+
+Each query on its way is a *lane*. A lane does one step and asks for the memory of its next step; the other lanes work
+while that memory arrives. Steps of a lane:
+
+    look up -> move up (greedy, until the base layer) -> expand -> score (until the pool is expanded) -> finish
+"""
+
+import numpy as np
+
+from vecrecall.hnsw.plan import (
+    CODED, CONSTANTS, DIM, ENTRY, LIMIT, METRIC, PADDED_DIM, ROWS_KEPT, TOP, UNIT, graph, kept, rotation, walked,
+)  # fmt: skip
+from vecrecall.hnsw.scratch import (
+    ASKED, BEST, BIAS, DOTS, EVALS, FLOATS, FORM, HEAD_FIELDS, KEY, KEYS, LANE_FIELDS, LENGTH, LEVEL, LEVELS, LISTED,
+    LOG, LOG_ROOM, N_FRESH, N_LOGGED, NODE, POOL, POSITION, QUERY, RAN_OVER, SEEN, SEEN_WORDS, SIZE, STAGE, WALKED, Z,
+)  # fmt: skip
+from vecrecall.hnsw.walk import ask_for_rows, linked, nearest_of, neighbours
+from vecrecall.kernels.distances import distances
+from vecrecall.kernels.encode import encode_query, squared_length
+from vecrecall.kernels.jit import inner, kernel
+from vecrecall.kernels.memory import (
+    float_of_bits, load32, load64, load_f32, prefetch, root32, store32, store64, store_f32,
+)  # fmt: skip
+from vecrecall.kernels.pool import insert_sorted, next_unexpanded, offer, row_of
+from vecrecall.kernels.visited import forget, keep_unseen, visit
+
+_IDLE, _LOOK_UP, _MOVE_UP, _EXPAND, _SCORE, _FINISH = range(6)
+_L2, _IP, _COSINE = range(3)  # spaces.METRIC_CODES
+_AT_DISTANCE_1 = 0x40000000  # bits of float32 2.0: the squared chord of a right angle
+_ZERO, _HALF, _ONE, _TWO = np.float32(0), np.float32(0.5), np.float32(1), np.float32(2)
+
+
+@inner
+def prepare(plan, head, lane, q):
+    """Bring a query into the form that rows are walked with (ASKED) and the one they are compared with (FLOATS)."""
+    dim, metric = load64(plan, DIM), load64(plan, METRIC)
+    constants, dots = load64(plan, CONSTANTS), load64(head, DOTS)
+    compared, asked = load64(lane, FLOATS), load64(lane, FLOATS)
+    for j in range(dim):
+        store_f32(compared, j, load_f32(q, j))
+    if metric != _L2:
+        length = root32(squared_length(compared, 0, load64(plan, PADDED_DIM) >> 4, constants, dots))
+        store_f32(lane, 2 * LENGTH, length)
+        factor = _ONE / length if length > _ZERO else _ZERO
+        if metric == _IP:
+            asked = load64(lane, WALKED)
+            factor *= load_f32(constants, LIMIT)
+        for j in range(dim):
+            store_f32(asked, j, load_f32(compared, j) * factor)
+    store64(lane, BIAS, 0)
+    if load64(plan, CODED) == 1:
+        form = load64(lane, FORM)
+        bias = encode_query(rotation(plan), asked, form, load64(head, LEVELS), dots, load64(head, Z))
+        store64(lane, BIAS, bias)
+        asked = form
+    store64(lane, ASKED, asked)
+
+
+@inner
+def begin(plan, head, lane, q):
+    """Prepare a query and stand at the entry."""
+    prepare(plan, head, lane, q)
+    entry, listed, keys = load64(plan, ENTRY), load64(head, LISTED), load64(head, KEYS)
+    store32(listed, 0, entry)
+    distances(walked(plan), load64(lane, ASKED), load64(lane, BIAS), listed, 1, keys)
+    store64(lane, NODE, entry)
+    store64(lane, KEY, load32(keys, 0))
+    store64(lane, EVALS, 1)
+    store64(lane, LEVEL, load64(plan, TOP))
+
+
+@inner
+def look_up(gv, view, lane):
+    """Read the links in an upper layer, ask for their codes."""
+    fresh = load64(lane, LOG)
+    m = linked(gv, load64(lane, NODE), load64(lane, LEVEL), fresh)
+    ask_for_rows(view, fresh, m)
+    store64(lane, N_FRESH, m)
+    store64(lane, EVALS, load64(lane, EVALS) + m)
+
+
+@inner
+def move_up(gv, view, head, lane):
+    """One greedy step in an upper layer: to the nearest neighbour, or one layer down."""
+    node, key = load64(lane, NODE), load64(lane, KEY)
+    m, keys = load64(lane, N_FRESH), load64(head, KEYS)
+    nearer, key = nearest_of(view, load64(lane, ASKED), load64(lane, BIAS), node, key, load64(lane, LOG), m, keys)
+    if nearer == node:
+        store64(lane, LEVEL, load64(lane, LEVEL) - 1)
+    store64(lane, NODE, nearer)
+    store64(lane, KEY, key)
+    prefetch(neighbours(gv, nearer, load64(lane, LEVEL)))
+
+
+@inner
+def open_base(lane):
+    """Begin the base layer with one entry in the pool."""
+    node = load64(lane, NODE)
+    store64(load64(lane, POOL), 0, (load64(lane, KEY) << 32) | (node << 1))
+    store32(load64(lane, LOG), 0, node)
+    visit(load64(lane, SEEN), node)
+    store64(lane, SIZE, 1)
+    store64(lane, POSITION, 0)
+    store64(lane, N_LOGGED, 1)
+    store64(lane, RAN_OVER, 0)
+
+
+@inner
+def choose(gv, lane):
+    """Choose the nearest entry not expanded yet and ask for its links; False when there is none."""
+    pool, size = load64(lane, POOL), load64(lane, SIZE)
+    position = next_unexpanded(pool, load64(lane, POSITION), size)
+    store64(lane, POSITION, position)
+    if position == size:
+        return False
+    row = neighbours(gv, row_of(load64(pool, position)), 0)
+    for byte in range(0, gv[1] * 4, 64):
+        prefetch(row + byte)
+    return True
+
+
+@inner
+def expand(gv, view, head, lane):
+    """Read the links of the chosen entry, keep those not seen before, ask for their codes."""
+    n_logged = load64(lane, N_LOGGED)
+    if n_logged + gv[1] + 4 > load64(head, LOG_ROOM):
+        store64(lane, RAN_OVER, 1)
+        n_logged = 0
+        store64(lane, N_LOGGED, 0)
+    fresh = load64(lane, LOG) + 4 * n_logged
+    node = row_of(load64(load64(lane, POOL), load64(lane, POSITION)))
+    m = keep_unseen(neighbours(gv, node, 0), gv[1], load64(lane, SEEN), fresh)
+    ask_for_rows(view, fresh, m)
+    store64(lane, N_FRESH, m)
+
+
+@inner
+def score(view, head, lane, ef):
+    """Distances of what was expanded; the near ones enter the pool."""
+    m = load64(lane, N_FRESH)
+    if m == 0:
+        return
+    n_logged, keys = load64(lane, N_LOGGED), load64(head, KEYS)
+    fresh = load64(lane, LOG) + 4 * n_logged
+    distances(view, load64(lane, ASKED), load64(lane, BIAS), fresh, m, keys)
+    position, size = offer(load64(lane, POOL), load64(lane, POSITION), load64(lane, SIZE), ef, fresh, keys, m)
+    store64(lane, POSITION, position)
+    store64(lane, SIZE, size)
+    store64(lane, N_LOGGED, n_logged + m)
+    store64(lane, EVALS, load64(lane, EVALS) + m)
+
+
+@inner
+def ask_for_kept(plan, lane, depth):
+    """Prefetch the kept rows of the best of the pool."""
+    view, pool = kept(plan), load64(lane, POOL)
+    for j in range(min(depth, load64(lane, SIZE))):
+        row = view[0] + row_of(load64(pool, j)) * view[1]
+        for t in range(min(view[1] >> 6, 4)):
+            prefetch(row + 64 * t)
+
+
+@inner
+def rerank(plan, head, lane, depth, k):
+    """The k best of the first ``depth`` of the pool by exact keys, in BEST; returns how many."""
+    view, pool, best = kept(plan), load64(lane, POOL), load64(head, BEST)
+    listed, keys = load64(head, LISTED), load64(head, KEYS)
+    depth = min(depth, load64(lane, SIZE))
+    for j in range(depth):
+        store32(listed, j, row_of(load64(pool, j)))
+    distances(view, load64(lane, FLOATS), 0, listed, depth, keys)
+    cosine = load64(plan, METRIC) == _COSINE
+    m = 0
+    for j in range(depth):
+        row, key = load32(listed, j), load32(keys, j)
+        if cosine and load_f32(view[3], row) == _ZERO:
+            key = _AT_DISTANCE_1
+        entry = (key << 32) | (row << 1)
+        if m < k:
+            insert_sorted(best, m, entry)
+            m += 1
+        elif entry < load64(best, k - 1):
+            insert_sorted(best, k - 1, entry)
+    return m
+
+
+@inner
+def distance_of_exact(plan, lane, key):
+    """The distance that callers read, from an exact key."""
+    metric = load64(plan, METRIC)
+    if metric == _IP:
+        return float_of_bits(key ^ ((key >> 31) & 0x7FFFFFFF))
+    if metric == _COSINE:
+        return float_of_bits(key) * _HALF if load_f32(lane, 2 * LENGTH) > _ZERO else _ONE
+    return root32(float_of_bits(key))
+
+
+@inner
+def distance_of_walk(plan, lane, key):
+    """The distance that callers read, from a key of the walk (no rows kept: as exact as the codes are)."""
+    metric, constants = load64(plan, METRIC), load64(plan, CONSTANTS)
+    square = np.float32(key) * load_f32(constants, UNIT) if load64(plan, CODED) == 1 else float_of_bits(key)
+    if metric == _L2:
+        return root32(square if square > _ZERO else _ZERO)
+    length, limit = load_f32(lane, 2 * LENGTH), load_f32(constants, LIMIT)
+    if metric == _COSINE:
+        return square * _HALF if length > _ZERO else _ONE
+    return (square - _TWO * limit * limit) * _HALF / limit * length if limit > _ZERO else _ZERO
+
+
+@inner
+def finish(plan, head, lane, depth, k, ids, found, evals):
+    """Write the answer of the lane's query and leave the lane clean."""
+    i = load64(lane, QUERY)
+    exact = load64(plan, ROWS_KEPT) == 1
+    m = min(k, load64(lane, SIZE))
+    best = load64(lane, POOL)
+    if exact:
+        m = rerank(plan, head, lane, depth, k)
+        best = load64(head, BEST)
+    for j in range(m):
+        entry = load64(best, j)
+        ids[i * k + j] = row_of(entry)
+        if exact:
+            found[i * k + j] = distance_of_exact(plan, lane, entry >> 32)
+        else:
+            found[i * k + j] = distance_of_walk(plan, lane, entry >> 32)
+    for j in range(m, k):
+        ids[i * k + j] = -1
+        found[i * k + j] = np.float32(np.inf)
+    evals[i] = load64(lane, EVALS)
+    n_logged = -1 if load64(lane, RAN_OVER) == 1 else load64(lane, N_LOGGED)
+    forget(load64(lane, SEEN), load64(lane, LOG), n_logged, load64(head, SEEN_WORDS))
+
+
+@inner
+def step(plan, gv, view, head, lane, ef, depth):
+    """One step of a walking lane."""
+    stage = load64(lane, STAGE)
+    if stage == _EXPAND:
+        expand(gv, view, head, lane)
+        store64(lane, STAGE, _SCORE)
+        return
+    if stage == _LOOK_UP:
+        look_up(gv, view, lane)
+        store64(lane, STAGE, _MOVE_UP)
+        return
+    if stage == _MOVE_UP:
+        move_up(gv, view, head, lane)
+        if load64(lane, LEVEL) > 0:
+            store64(lane, STAGE, _LOOK_UP)
+            return
+        open_base(lane)
+    else:
+        score(view, head, lane, ef)
+    if choose(gv, lane):
+        store64(lane, STAGE, _EXPAND)
+    else:
+        if load64(plan, ROWS_KEPT) == 1:
+            ask_for_kept(plan, lane, depth)
+        store64(lane, STAGE, _FINISH)
+
+
+@kernel
+def search_kernel(plan, q, q_bytes, lo, hi, n_lanes, ef, depth, k, scratch, ids, found, evals):
+    """Answer queries lo..hi at address q; ids, found (flat, k a query) and evals by number of query."""
+    gv, view = graph(plan), walked(plan)
+    lanes = scratch + 8 * HEAD_FIELDS
+    for i in range(n_lanes):
+        store64(lanes + 8 * LANE_FIELDS * i, STAGE, _IDLE)
+    coming, active = lo, 1
+    while active > 0:
+        active = 0
+        for i in range(n_lanes):
+            lane = lanes + 8 * LANE_FIELDS * i
+            stage = load64(lane, STAGE)
+            if stage == _FINISH:
+                finish(plan, scratch, lane, depth, k, ids, found, evals)
+                stage = _IDLE
+                store64(lane, STAGE, _IDLE)
+            if stage != _IDLE:
+                step(plan, gv, view, scratch, lane, ef, depth)
+                active += 1
+            elif coming < hi:
+                store64(lane, QUERY, coming)
+                begin(plan, scratch, lane, q + coming * q_bytes)
+                coming += 1
+                active += 1
+                store64(lane, STAGE, _MOVE_UP if load64(lane, LEVEL) == 0 else _LOOK_UP)
+                store64(lane, N_FRESH, 0)

@@ -1,0 +1,144 @@
+"""The index as sections of a file, and back with every bound checked.
+
+Links are checked whatever ``verify`` says: a walk follows them without looking, so a damaged one must never get there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from vecrecall.errors import IndexFileError
+from vecrecall.file import File
+from vecrecall.hnsw.content import Content, empty
+from vecrecall.hnsw.graph import MAX_LEVEL, Graph
+from vecrecall.hnsw.parameters import Parameters
+from vecrecall.vectors.codes import BLOCK, Codec, padded
+from vecrecall.vectors.encoding import Codes, Rotation
+from vecrecall.vectors.rows import TYPES, KeptRows
+from vecrecall.vectors.spaces import Space
+from vecrecall.vectors.walked import CodedRows, FloatRows
+
+_CODEC_ARRAYS = ("rotation", "low", "inverse_range", "mean", "scale", "offset", "steps")
+_UPPER = ("upper", "n_upper_links", "n_upper_kept")
+_BASE = ("links", "n_links", "n_kept", "levels", "upper_at")
+
+
+def sections_of(content: Content) -> dict[str, np.ndarray]:
+    """Arrays by name, cut to what is in use."""
+    graph, kept, walked = content.graph, content.kept, content.walked
+    sections = {name: getattr(graph, name)[: graph.n] for name in _BASE}
+    sections |= {name: getattr(graph, name)[: graph.n_upper] for name in _UPPER}
+    if kept is not None:
+        sections["rows"] = kept.values[: content.n]
+        if kept.inverse is not None:
+            sections["inverse_lengths"] = kept.inverse[: content.n]
+    if walked is not None:
+        sections |= walked.sections()
+    if isinstance(walked, CodedRows):
+        sections |= {f"codec_{name}": getattr(walked.codec, name) for name in _CODEC_ARRAYS}
+    return sections
+
+
+def parameters_of(content: Content) -> dict[str, Any]:
+    """What is decided by the data and not an array."""
+    out: dict[str, Any] = {
+        "limit": content.space.limit, "ef_construction_used": content.ef_construction,
+        "n_since_training": content.n_since, "error_since_training": content.error_since,
+    }  # fmt: skip
+    if isinstance(content.walked, CodedRows):
+        codec = content.walked.codec
+        out["codec"] = {"p": codec.p, "n_trained": codec.n_trained, "mean_error": codec.mean_error}
+    return out
+
+
+def counts_of(content: Content) -> dict[str, int]:
+    """Sizes and the entry. An empty graph has entry 0 and 0 layers."""
+    graph = content.graph
+    return {"nodes": graph.n, "upper_rows": graph.n_upper, "entry": graph.entry, "layers": graph.top + 1}
+
+
+def restored_content(file: File, dim: int, metric: str, parameters: Parameters) -> Content:
+    """The content a file holds."""
+    n, nodes = file.counts["n"], file.counts["nodes"]
+    if nodes not in (0, n) or n >= 2**31:
+        raise IndexFileError(f"the graph has {nodes} nodes, expected {n}")
+    space = Space(metric, dim, float(file.parameters["limit"]))
+    kept = _restored_rows(file, space, n) if "rows" in file.sections else None
+    walked: CodedRows | FloatRows | None = None
+    if parameters.coded:
+        walked = _restored_codes(file, space, parameters, n) if "codes" in file.sections else None
+    else:
+        dtype = np.float16 if parameters.storage == "f16" else np.float32
+        walked = FloatRows(_section(file, "walked", dtype, (n, space.padded_dim)), n)
+    if (walked is None and (kept is None or nodes)) or (walked is not None and nodes != n):
+        raise IndexFileError("the file lacks the rows or the graph that its counts promise")
+    start = empty(space, parameters)
+    return Content(
+        n, space, kept, walked, _restored_graph(file, parameters.M) if nodes else start.graph,
+        int(file.parameters["ef_construction_used"]), int(file.parameters["n_since_training"]),
+        float(file.parameters["error_since_training"]),
+    )  # fmt: skip
+
+
+def _section(file: File, name: str, dtype: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """A section that has the dtype and shape that the counts promise."""
+    array = file.sections.get(name)
+    if array is None or array.dtype != np.dtype(dtype) or array.shape != shape:
+        held = "missing" if array is None else f"{array.dtype} {array.shape}"
+        raise IndexFileError(f"section {name!r} is {held}, expected {np.dtype(dtype)} {shape}")
+    return array
+
+
+def _restored_rows(file: File, space: Space, n: int) -> KeptRows:
+    dtype = file.sections["rows"].dtype
+    if dtype not in TYPES.values():
+        raise IndexFileError(f"rows are kept as {dtype}, expected one of {', '.join(map(str, TYPES.values()))}")
+    values = _section(file, "rows", dtype, (n, padded(space.dim, 16)))
+    inverse = _section(file, "inverse_lengths", np.float32, (n,)) if space.metric == "cosine" else None
+    return KeptRows(values, inverse, space.dim, n)
+
+
+def _restored_codes(file: File, space: Space, parameters: Parameters, n: int) -> CodedRows:
+    about, dim, storage = file.parameters["codec"], space.walk_dim, parameters.storage
+    p = about["p"]
+    if type(p) is not int or not 1 <= p <= dim:
+        raise IndexFileError(f"codes are made of {p!r} dimensions, expected 1 to {dim}")
+    shapes = {
+        "rotation": (p, padded(dim, 64)), "low": (dim,), "inverse_range": (dim,), "mean": (dim,), "scale": (p,),
+        "offset": (p,), "steps": (4,),
+    }  # fmt: skip
+    arrays = {
+        name: _section(file, f"codec_{name}", np.int8 if name == "rotation" else np.float32, shape)
+        for name, shape in shapes.items()
+    }
+    codec = Codec(storage, dim, p, int(about["n_trained"]), float(about["mean_error"]), **arrays)
+    assert padded(p, BLOCK[storage]) == codec.padded_p
+    codes = Codes(
+        _section(file, "codes", np.uint8, (n, codec.code_bytes)), _section(file, "bias", np.int32, (n,))
+    )
+    return CodedRows(codec, Rotation(codec), codes, n)
+
+
+def _restored_graph(file: File, M: int) -> Graph:
+    n, n_upper, entry, top = (file.counts[name] for name in ("nodes", "upper_rows", "entry", "layers"))
+    top -= 1
+    arrays = {name: _section(file, name, np.int32, (n,)) for name in _BASE[1:]}
+    arrays["links"] = _section(file, "links", np.int32, (n, 2 * M))
+    arrays["upper"] = _section(file, "upper", np.int32, (n_upper, M))
+    arrays |= {name: _section(file, name, np.int32, (n_upper,)) for name in _UPPER[1:]}
+    levels, starts = arrays["levels"], arrays["upper_at"]
+    if levels.min() < 0 or levels.max() > MAX_LEVEL or entry >= n or not 0 <= top == levels[entry]:
+        raise IndexFileError("levels or the entry are out of range")
+    if not np.array_equal(starts, np.cumsum(levels) - levels) or levels.sum() != n_upper:
+        raise IndexFileError("the rows of the upper layers do not follow the levels")
+    owners = np.repeat(np.arange(n), levels)
+    layer_of = np.arange(n_upper) - starts[owners] + 1
+    for name in ("links", "upper"):
+        links = arrays[name]
+        if links.size and (links.min() < 0 or links.max() >= n):
+            raise IndexFileError(f"section {name!r} holds a link out of the index")
+    if (levels[arrays["upper"]] < layer_of[:, None]).any():
+        raise IndexFileError("section 'upper' holds a link to a node that does not reach its layer")
+    return Graph(**arrays, n=n, n_upper=n_upper, entry=entry, top=top)

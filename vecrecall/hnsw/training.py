@@ -1,0 +1,77 @@
+"""When codes are trained and trained again, and what the data say about parameters that were left open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from vecrecall.hnsw.parameters import Parameters
+from vecrecall.vectors.codes import SAMPLE, Codec, train
+from vecrecall.vectors.spaces import Space, row_lengths
+
+FEWEST = 1024  # below this many rows codes are not trained: a scan of the rows is as fast as a walk, and exact
+WORSE = 1.5  # codes of rows added since training may be this much worse than those of the sample
+DRIFT_SHARE = 16  # asked once a sixteenth of the rows has been added since
+LIMIT_ROOM = 1.25  # under ip, room for longer rows to come when a longer one forces new codes
+
+EF_LOW, EF_HIGH = 64, 128  # ef_construction where the intrinsic dimension is low, high
+LID_HIGH = 20.0
+_LID_K, _LID_ROWS = 20, 512
+
+Take = Callable[[np.ndarray], np.ndarray]
+
+
+def sample_slots(n: int) -> np.ndarray:
+    """Slots of the training sample: evenly spread, at most ``SAMPLE``."""
+    return np.unique(np.linspace(0, n - 1, min(n, SAMPLE)).astype(np.int64))
+
+
+def train_codec(space: Space, parameters: Parameters, take: Take, n: int) -> Codec:
+    """Train a codec on a sample of n rows; ``take`` gives rows by slot as float32."""
+    slots = sample_slots(n)
+    rows = take(slots)
+    sample = np.ascontiguousarray(space.walk_rows(rows, slots)[:, : space.walk_dim])
+    queries = sample
+    if space.metric == "ip":  # queries are walked at full length, stored rows may be much shorter
+        lengths = np.maximum(row_lengths(rows), 1e-30)[:, None]
+        queries = np.zeros_like(sample)
+        queries[:, : space.dim] = rows * (space.limit / lengths)
+    rng = np.random.Generator(np.random.PCG64(parameters.seed))
+    return train(sample, queries, parameters.storage, parameters.reduce, rng)
+
+
+def outgrown(codec: Codec, n: int, n_since: int, error_since: float) -> bool:
+    """Whether codes should be trained again for n rows.
+
+    While the sample was all there was, at each doubling; after that when the rows added since are coded clearly
+    worse than the sample was (data have drifted).
+    """
+    if codec.n_trained < SAMPLE:
+        return n >= 2 * codec.n_trained
+    if n_since * DRIFT_SHARE < n:
+        return False
+    return error_since > WORSE * codec.mean_error * n_since
+
+
+def ef_construction_for(space: Space, take: Take, n: int) -> int:
+    """A wider search at build where the intrinsic dimension is high: there the graph loses the last points."""
+    slots = sample_slots(n)
+    return EF_HIGH if sample_lid(space.walk_rows(take(slots), slots)) > LID_HIGH else EF_LOW
+
+
+def sample_lid(sample: np.ndarray) -> float:
+    """Mean local intrinsic dimension by maximum likelihood (Levina & Bickel 2004) of some rows among a sample."""
+    sample = sample - sample.mean(0)
+    asking = sample[:: max(1, len(sample) // _LID_ROWS)][:_LID_ROWS]
+    squares = np.einsum("ij,ij->i", sample, sample)
+    distances = np.einsum("ij,ij->i", asking, asking)[:, None] + squares - 2 * (asking @ sample.T)
+    nearest = np.sqrt(np.maximum(np.partition(distances, _LID_K + 1, axis=1)[:, : _LID_K + 2], 0))
+    nearest.sort(axis=1)
+    nearest = nearest[:, 1:]  # without itself
+    nearest = nearest[nearest[:, 0] > 0]
+    if not len(nearest):
+        return 0.0
+    ratios = np.log(nearest[:, -1:] / nearest[:, :-1]).mean(1)
+    ratios = ratios[ratios > 0]
+    return float((1 / ratios).mean()) if len(ratios) else 0.0

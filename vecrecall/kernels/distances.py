@@ -1,0 +1,124 @@
+"""Distances of one query to listed rows: the one call that every walk, selection and re-rank makes.
+
+A *row view* is a tuple of six int64 that says what the rows are:
+
+== ===========================================================================================
+0  address of the rows
+1  bytes a row
+2  blocks a row (:mod:`vecrecall.kernels.dot` states the dimensions of a block)
+3  codes: address of the bias (int32, one a row); float rows under l2: address of scales (float32)
+4  how the rows are held and compared: a value of :data:`FORMS`
+5  float rows under l2: bytes from one scale to the next (0: one scale for all)
+== ===========================================================================================
+
+The result is an int32 *key* that orders as the distance does: for codes ``bias[x] + query_bias - dot``, for float
+rows the bits of a float32 (of the squared distance, or of minus the inner product with its order put right).
+The form is switched once a call, outside the loops, so one compiled kernel serves every storage and metric.
+"""
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from vecrecall.kernels.dot import CODE_DOTS, FLOAT_SUMS
+from vecrecall.kernels.memory import F32, I32, I64, pointer
+
+FORMS = {name: code for code, name in enumerate([*CODE_DOTS, *FLOAT_SUMS])}
+MISSING = 0x7FFFFFFF  # a key no row has: greater than that of any distance
+V4 = ir.VectorType(I32, 4)
+
+
+def _each4(b: Any, m4: Any) -> Any:
+    return cgutils.for_range_slice(b, I64(0), m4, I64(4), intp=I64, inc=True)
+
+
+def _four_rows(b: Any, rows: Any, row_bytes: Any, listed: Any, j: Any) -> tuple[list[Any], list[Any]]:
+    """Numbers and addresses of four listed rows."""
+    four = b.load(pointer(b, b.add(listed, b.shl(j, I64(2))), V4), typ=V4, align=4)
+    numbers = [b.sext(b.extract_element(four, I32(t)), I64) for t in range(4)]
+    return numbers, [b.add(rows, b.mul(x, row_bytes)) for x in numbers]
+
+
+def _code_keys(b: Any, args: list[Any], m4: Any, dot4: Any) -> None:
+    rows, row_bytes, n_blocks, bias, _, query, query_bias, listed, _, out = args
+    with _each4(b, m4) as (j, _):
+        numbers, addresses = _four_rows(b, rows, row_bytes, listed, j)
+        dot = dot4(b, query, addresses, n_blocks)
+        sums = ir.Constant(V4, ir.Undefined)
+        for t, x in enumerate(numbers):
+            of_row = b.load(pointer(b, b.add(bias, b.shl(x, I64(2))), I32), typ=I32, align=4)
+            sums = b.insert_element(sums, b.add(of_row, b.trunc(query_bias, I32)), I32(t))
+        b.store(b.sub(sums, dot), pointer(b, b.add(out, b.shl(j, I64(2))), V4), align=4)
+
+
+def _float_keys(b: Any, args: list[Any], m4: Any, sums4: Any, products: bool) -> None:
+    rows, row_bytes, n_blocks, scale, scale_bytes, query, _, listed, _, out = args
+    with _each4(b, m4) as (j, _):
+        numbers, addresses = _four_rows(b, rows, row_bytes, listed, j)
+        scales = [ir.Constant(F32, 1.0)] * 4
+        if not products:
+            at = [b.add(scale, b.mul(x, scale_bytes)) for x in numbers]
+            scales = [b.load(pointer(b, a, F32), typ=F32, align=4) for a in at]
+        key = b.bitcast(sums4(b, query, addresses, n_blocks, scales), V4)
+        if products:  # minus the product, and its bits in the order of int32
+            key = b.xor(key, ir.Constant(V4, [-2147483648] * 4))
+            sign = b.ashr(key, ir.Constant(V4, [31] * 4))
+            key = b.xor(key, b.and_(sign, ir.Constant(V4, [0x7FFFFFFF] * 4)))
+        b.store(key, pointer(b, b.add(out, b.shl(j, I64(2))), V4), align=4)
+
+
+def _pad_listed(b: Any, listed: Any, m: Any) -> Any:
+    """Repeat the last listed row up to a multiple of four; returns that multiple."""
+    last_at = b.add(listed, b.shl(b.sub(m, I64(1)), I64(2)))
+    last = b.load(pointer(b, last_at, I32), typ=I32, align=4)
+    m4 = b.and_(b.add(m, I64(3)), I64(-4))
+    with cgutils.for_range_slice(b, m, m4, I64(1), intp=I64, inc=True) as (j, _):
+        b.store(last, pointer(b, b.add(listed, b.shl(j, I64(2))), I32), align=4)
+    return m4
+
+
+def _distances_function(module: Any) -> Any:
+    """The function in this LLVM module: made once, called from each site (a copy a site is compiled a site)."""
+    name = "vecrecall.distances"
+    if name in module.globals:
+        return module.globals[name]
+    f = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * 11), name)
+    f.linkage = "linkonce_odr"
+    f.attributes.add("noinline")
+    *args, form = f.args
+    b = ir.IRBuilder(f.append_basic_block("entry"))
+    m4 = _pad_listed(b, args[7], args[8])
+    done = f.append_basic_block("done")
+    switch = b.switch(form, done)
+    for which, code in FORMS.items():
+        block = f.append_basic_block(which)
+        switch.add_case(I64(code), block)
+        b.position_at_end(block)
+        if which in CODE_DOTS:
+            _code_keys(b, args, m4, CODE_DOTS[which])
+        else:
+            _float_keys(b, args, m4, FLOAT_SUMS[which], which.endswith("_ip"))
+        b.branch(done)
+    b.position_at_end(done)
+    b.ret_void()
+    return f
+
+
+@intrinsic
+def distances(tc: Any, view: Any, query: Any, query_bias: Any, listed: Any, m: Any, out: Any) -> Any:
+    """out[j] = key of row listed[j] to the query, j < m, m > 0.
+
+    ``listed`` and ``out`` are addresses of int32 with room for the next multiple of four; ``query`` is the address
+    of the query in the form of the rows (codes: int8 or uint8 code of the query; float rows: float32 in blocks of 16).
+    """
+
+    def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:
+        rows, row_bytes, n_blocks, bias, form, scale_bytes = cgutils.unpack_tuple(b, a[0], 6)
+        arguments = [rows, row_bytes, n_blocks, bias, scale_bytes, *a[1:], form]
+        b.call(_distances_function(b.module), arguments)
+        return cx.get_dummy_value()
+
+    return types.void(view, *[types.int64] * 5), generate

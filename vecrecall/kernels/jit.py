@@ -1,0 +1,45 @@
+"""How kernels are compiled: the two decorators, the disk cache, and the word to a waiting user.
+
+``kernel`` is called from Python and kept in Numba's disk cache. ``inner`` is called from kernels only: it has no
+entry points for Python and C (half of the compile time of a small function) and is linked into its callers' cache
+entry. Arguments of inner functions are made int64 at the call: each mix of int32, uint64 and literal arguments would
+be compiled as one more specialisation.
+"""
+
+import sys
+from typing import Any
+
+from numba import njit
+from numba.core import event
+
+
+class _CompileNotice(event.Listener):
+    """Tells a user at a terminal, once a process, why the first call takes seconds."""
+
+    def __init__(self) -> None:
+        self.said = False
+
+    def on_start(self, event: Any) -> None:
+        dispatcher = event.data["dispatcher"]
+        if self.said or not dispatcher.py_func.__module__.startswith("vecrecall."):
+            return
+        self.said = True
+        if sys.stderr is not None and sys.stderr.isatty():
+            print("vecrecall: compiling kernels for this processor, once (some seconds) ...", file=sys.stderr)
+
+    def on_end(self, event: Any) -> None:
+        """Say nothing: the answer itself follows."""
+
+
+event.register("numba:compile", _CompileNotice())
+
+
+def kernel(function: Any) -> Any:
+    """Compile a function that Python calls; run uncached where no cache folder can be written."""
+    try:
+        return njit(nogil=True, cache=True, no_cfunc_wrapper=True)(function)
+    except RuntimeError:  # Numba: "cannot cache function: no locator available"
+        return njit(nogil=True, no_cfunc_wrapper=True)(function)
+
+
+inner = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)

@@ -1,0 +1,81 @@
+"""The k least keys seen so far, as heaps with the farthest at the root, and the kernel that fills them.
+
+A heap is a row of keys (+inf where empty) beside a row of slots (-1 where empty). Of equal keys the greater
+slot is the farther one, so that ties are kept by slot when slots come in ascending order.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from vecrecall.kernels.jit import inner, kernel
+
+_BLOCK = 64  # keys compared at once
+
+
+@inner
+def replace_farthest(keys: Any, slots: Any, key: Any, slot: Any) -> None:
+    """Put (key, slot) in the place of the root and restore the heap."""
+    n = len(keys)
+    hole = 0
+    while True:
+        child = 2 * hole + 1
+        if child >= n:
+            break
+        right = child + 1
+        if right < n and (
+            keys[right] > keys[child] or (keys[right] == keys[child] and slots[right] > slots[child])
+        ):
+            child = right
+        if keys[child] < key or (keys[child] == key and slots[child] < slot):
+            break
+        keys[hole] = keys[child]
+        slots[hole] = slots[child]
+        hole = child
+    keys[hole] = key
+    slots[hole] = slot
+
+
+@inner
+def _offer(
+    products: Any, bias: Any, lo: Any, hi: Any, first: Any, left_out: Any, keys: Any, slots: Any
+) -> None:
+    """Offer columns [lo, hi) to one heap."""
+    for j in range(lo, hi):
+        key = bias[j] - products[j]
+        if key < keys[0] and first + j != left_out:
+            replace_farthest(keys, slots, key, first + j)
+
+
+@kernel
+def select(products: Any, bias: Any, first: Any, left_out: Any, keys: Any, slots: Any) -> None:
+    """Offer key ``bias[j] - products[i, j]`` of slot ``first + j`` to heap i, for all i and j.
+
+    Nearly all keys are farther than what a heap holds, so a block is compared with the root first. A block
+    of a constant size and a 32-bit "or" are what LLVM turns into wide instructions: 12 keys a nanosecond,
+    against 1 with a block that may be shorter.
+
+    Parameters
+    ----------
+    products : float32 (m, r)
+    bias : float32 (r,)
+    first : int64
+        Slot of column 0.
+    left_out : int64 (m,)
+        A slot that query i must not be offered, or -1.
+    keys, slots : float32 and int64 (m, k), changed
+        The heaps.
+    """
+    m, r = products.shape
+    n_blocks = r // _BLOCK
+    for i in range(m):
+        row = products[i]
+        for block in range(n_blocks):
+            lo = block * _BLOCK
+            farthest = keys[i, 0]
+            nearer = np.int32(0)
+            for j in range(_BLOCK):
+                nearer |= np.int32(bias[lo + j] - row[lo + j] < farthest)
+            if nearer:
+                _offer(row, bias, lo, lo + _BLOCK, first, left_out[i], keys[i], slots[i])
+        _offer(row, bias, n_blocks * _BLOCK, r, first, left_out[i], keys[i], slots[i])

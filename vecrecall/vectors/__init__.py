@@ -1,0 +1,1 @@
+"""Dense vectors at rest: metrics as spaces, rotated codes, kept rows."""

@@ -1,0 +1,136 @@
+"""Rotated scalar codes of walked rows: 4 or 8 bits a dimension, trained on a sample.
+
+z = R'(x - mean), where R is PCA to p dimensions followed by a random rotation inside them, so that one step size fits
+every dimension. A row is held as its code; a query as int8. The key of a row is
+
+    bias[row] + query bias - dot(query form, code),   in units of 2 * code step * query step,
+
+which approximates the squared distance: the energy that the projection loses is in the biases.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import eigh
+
+from vecrecall.vectors.memory import aligned_zeros
+
+BITS = {"sq4": 4, "sq8": 8}
+BLOCK = {"sq4": 128, "sq8": 64}  # dimensions in a 64-byte line of codes
+SAMPLE = 8192  # rows a codec is trained on
+VARIANCE = 0.95  # share of the variance that the kept dimensions hold
+_STEP4 = 0.33  # 4-bit step in units of the root mean square of z
+
+
+@dataclass(frozen=True, eq=False)
+class Codec:
+    """A trained rotation with its steps. All arrays are float32 but ``rotation`` (int8, p rows in whole lines)."""
+
+    storage: str
+    dim: int  # of walked rows
+    p: int
+    n_trained: int  # rows in the training sample
+    mean_error: float  # mean squared error of the sample's codes
+    rotation: np.ndarray
+    low: np.ndarray
+    inverse_range: np.ndarray
+    mean: np.ndarray
+    scale: np.ndarray
+    offset: np.ndarray
+    steps: np.ndarray  # 1/query step, 1/code step, code step, 1/unit
+
+    @property
+    def padded_p(self) -> int:
+        """p filled up to whole blocks: bytes of a query form."""
+        return padded(self.p, BLOCK[self.storage])
+
+    @property
+    def code_bytes(self) -> int:
+        """Bytes of a code."""
+        return self.padded_p * BITS[self.storage] // 8
+
+    @property
+    def unit(self) -> float:
+        """Squared distance that one step of the integer keys stands for."""
+        return 1 / float(self.steps[3])
+
+
+def padded(n: int, block: int) -> int:
+    """n filled up to a multiple of block."""
+    return -(-n // block) * block
+
+
+def kept_dimensions(storage: str, dim: int, reduce: str | int | None, variances: np.ndarray | None) -> int:
+    """How many principal dimensions to keep: all, a given number, or the fewest blocks with 95 % of the variance."""
+    if reduce is None or variances is None:
+        return dim
+    if reduce != "auto":
+        return min(int(reduce), dim)
+    total = variances.sum()
+    if total <= 0:
+        return dim
+    enough = 1 + int(np.searchsorted(np.cumsum(variances) / total, VARIANCE))
+    return min(padded(enough, BLOCK[storage]), dim)
+
+
+def _principal_axes(centred: np.ndarray, storage: str, reduce: str | int | None) -> tuple[int, np.ndarray | None]:
+    """(p, axes (dim, p) or None for all dimensions as they are)."""
+    dim = centred.shape[1]
+    if reduce is None or (reduce == "auto" and dim <= BLOCK[storage]) or (reduce != "auto" and int(reduce) >= dim):
+        return dim, None
+    variances, axes = eigh((centred.T @ centred).astype(np.float64))
+    p = kept_dimensions(storage, dim, reduce, np.maximum(variances[::-1], 0))
+    return p, (None if p == dim else axes[:, ::-1][:, :p])
+
+
+def train(
+    sample: np.ndarray, queries: np.ndarray, storage: str, reduce: str | int | None, rng: np.random.Generator
+) -> Codec:
+    """Train a codec on walked rows.
+
+    Parameters
+    ----------
+    sample : ndarray of float32, shape (m, dim), m >= 1
+        Rows as they are walked.
+    queries : ndarray of float32, shape (m', dim)
+        Rows in the form in which queries are walked: they set the range of query forms.
+    """
+    dim = sample.shape[1]
+    mean = sample.mean(0, dtype=np.float64).astype(np.float32)
+    both = (sample, queries) if queries is not sample else (sample,)
+    low = np.minimum.reduce([rows.min(0) for rows in both])
+    high = np.maximum.reduce([rows.max(0) for rows in both])
+    level = np.maximum((high - low) / 255, np.float32(1e-12)).astype(np.float32)
+    centred = sample - mean
+    p, axes = _principal_axes(centred, storage, reduce)
+    turn = np.linalg.qr(rng.standard_normal((p, p)))[0]
+    turn = turn if axes is None else axes @ turn
+
+    by_level = turn.T * level  # acts on the uint8 form of x
+    scale = np.maximum(np.abs(by_level).max(1) / 127, 1e-30)
+    rotation = aligned_zeros((p, padded(dim, 64)), np.int8)
+    rotation[:, :dim] = np.rint(by_level / scale[:, None])
+    offset = (rotation[:, :dim] * scale[:, None]) @ ((low - mean) / level).astype(np.float64)
+
+    z = centred @ turn.astype(np.float32)
+    z_query = z if queries is sample else (queries - mean) @ turn.astype(np.float32)
+    spread = float(np.sqrt((z.astype(np.float64) ** 2).mean())) or 1.0
+    query_step = (float(np.quantile(np.abs(z_query[::4]), 0.9999)) or spread) / 127
+    code_step = query_step if storage == "sq8" else _STEP4 * spread
+    steps = np.array([1 / query_step, 1 / code_step, code_step, 1 / (2 * code_step * query_step)], np.float32)
+    return Codec(
+        storage, dim, p, len(sample), _mean_error(centred, z, storage, code_step), rotation, low,
+        1 / level, mean, scale.astype(np.float32), offset.astype(np.float32), steps,
+    )  # fmt: skip
+
+
+def _mean_error(centred: np.ndarray, z: np.ndarray, storage: str, step: float) -> float:
+    """Mean squared error of the codes of the sample, in numpy."""
+    if storage == "sq8":
+        held = np.clip(np.rint(z / step), -127, 127) * step
+    else:
+        held = (np.clip(np.floor(z / step), -8, 7) + 0.5) * step
+    lost = np.maximum((centred**2).sum(1) - (z**2).sum(1), 0)
+    return float((lost + ((z - held) ** 2).sum(1)).mean(dtype=np.float64))

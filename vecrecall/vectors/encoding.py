@@ -1,0 +1,106 @@
+"""Codes of many rows: the arrays a codec fills, and the addresses its kernels take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vecrecall.kernels.distances import FORMS
+from vecrecall.kernels.encode import encode_rows, forms_of_codes
+from vecrecall.threads import run
+from vecrecall.vectors.codes import BITS, Codec, padded
+from vecrecall.vectors.memory import aligned_zeros, grown
+
+_SLICE = 4096  # rows a worker encodes between looks at the caller
+
+
+class Rotation:
+    """A codec's rotation view (:mod:`vecrecall.kernels.encode`) and the constants that it points to."""
+
+    def __init__(self, codec: Codec) -> None:
+        p, dim = codec.p, codec.dim
+        mean = np.zeros(padded(dim, 16), np.float32)
+        mean[:dim] = codec.mean
+        self._zero_bias = np.zeros(padded(p, 4), np.int32)
+        self._numbers = np.zeros(padded(p, 4), np.int32)
+        self._numbers[:p] = np.arange(p)
+        self._constants = np.array([0, 0, 0, 0, 1], np.float32)
+        self._kept = (codec, mean)
+        rotation = codec.rotation
+        parts = [codec.low, codec.inverse_range, mean]
+        self.view = (
+            dim, p, codec.padded_p, *(a.ctypes.data for a in parts),
+            rotation.ctypes.data, rotation.strides[0], rotation.shape[1] // 64, self._zero_bias.ctypes.data,
+            self._numbers.ctypes.data, codec.scale.ctypes.data, codec.offset.ctypes.data, codec.steps.ctypes.data,
+            BITS[codec.storage], self._constants.ctypes.data,
+        )  # fmt: skip
+        self.level_bytes = rotation.shape[1]
+
+
+@dataclass(eq=False)
+class Codes:
+    """Codes and biases by slot."""
+
+    codes: np.ndarray  # (capacity, bytes) uint8
+    bias: np.ndarray  # (capacity,) int32
+
+    @classmethod
+    def empty(cls, codec: Codec) -> Codes:
+        return cls(aligned_zeros((0, codec.code_bytes), np.uint8), aligned_zeros((0,), np.int32))
+
+    def grown(self, n: int) -> Codes:
+        """Room for n rows; the present object is untouched."""
+        return Codes(grown(self.codes, n), grown(self.bias, n))
+
+    def view(self, storage: str) -> tuple[int, ...]:
+        """Row view (:mod:`vecrecall.kernels.distances`)."""
+        return (
+            self.codes.ctypes.data, self.codes.shape[1], self.codes.shape[1] // 64, self.bias.ctypes.data,
+            FORMS[storage], 0,
+        )  # fmt: skip
+
+
+@dataclass(eq=False)
+class QueryForms:
+    """Query forms of stored rows, by slot: what links are chosen with. Working memory of a build."""
+
+    forms: np.ndarray  # (capacity, bytes of a form) uint8; float rows: the walked rows themselves
+    bias: np.ndarray  # (capacity,) int32
+
+    @classmethod
+    def empty(cls, codec: Codec) -> QueryForms:
+        return cls(aligned_zeros((0, codec.padded_p), np.uint8), aligned_zeros((0,), np.int32))
+
+    def grown(self, n: int) -> QueryForms:
+        return QueryForms(grown(self.forms, n), grown(self.bias, n))
+
+
+def encode(
+    rotation: Rotation, rows: np.ndarray, first: int, codes: Codes, forms: QueryForms, n_workers: int
+) -> np.ndarray:
+    """Encode walked rows (m, padded_dim) float32 into slots first..first + m; returns the squared errors (m,)."""
+    error = np.zeros(len(rows), np.float32)
+    p = rotation.view[2]
+
+    def work(lo: int, hi: int) -> None:
+        levels = aligned_zeros((rotation.level_bytes,), np.uint8)
+        dots, z = np.zeros(p + 4, np.int32), aligned_zeros((p,), np.float32)
+        at = first + lo
+        encode_rows(
+            rotation.view, rows[lo:].ctypes.data, rows.strides[0], hi - lo,
+            forms.forms[at:].ctypes.data, forms.bias[at:].ctypes.data,
+            codes.codes[at:].ctypes.data, codes.codes.strides[0], codes.bias[at:].ctypes.data,
+            error[lo:].ctypes.data, levels.ctypes.data, dots.ctypes.data, z.ctypes.data,
+        )  # fmt: skip
+
+    run(n_workers, work, 0, len(rows), _SLICE)
+    return error
+
+
+def forms_from_codes(rotation: Rotation, codes: Codes, n: int, forms: QueryForms) -> None:
+    """Query forms of slots 0..n out of their codes, where no rows are kept."""
+    forms_of_codes(
+        rotation.view, codes.codes.ctypes.data, codes.codes.strides[0], codes.bias.ctypes.data, n,
+        forms.forms.ctypes.data, forms.bias.ctypes.data,
+    )  # fmt: skip

@@ -1,0 +1,74 @@
+"""Kept rows: the caller's values, in the narrowest type that holds them without loss."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vecrecall.inputs import Rows
+from vecrecall.kernels.distances import FORMS
+from vecrecall.vectors.memory import aligned_zeros, grown
+from vecrecall.vectors.spaces import inverse_lengths
+
+TYPES = {"u8": np.dtype(np.uint8), "f16": np.dtype(np.float16), "f32": np.dtype(np.float32)}
+NAMES = {dtype: name for name, dtype in TYPES.items()}
+_ONE = np.ones(4, np.float32)
+
+
+class KeptRows:
+    """Rows (n, dim) in one C array whose rows are filled up with zeros to blocks of 16 values.
+
+    Under cosine the inverse lengths stand beside them (float32), so the caller's own values are kept and compared as
+    unit vectors.
+    """
+
+    def __init__(self, values: np.ndarray, inverse: np.ndarray | None, dim: int, n: int) -> None:
+        self.values, self.inverse, self.dim, self.n = values, inverse, dim, n
+
+    @classmethod
+    def empty(cls, dim: int, cosine: bool, dtype: np.dtype) -> KeptRows:
+        inverse = np.zeros(0, np.float32) if cosine else None
+        return cls(aligned_zeros((0, -(-dim // 16) * 16), dtype), inverse, dim, 0)
+
+    def extended(self, rows: Rows, dtype: np.dtype) -> KeptRows:
+        """These rows and new ones, as a new object; memory behind the present rows is shared while it suffices.
+
+        ``dtype`` holds the new rows; the wider of it and the present type holds all.
+        """
+        n = self.n + rows.n
+        values = self.values
+        if dtype.itemsize > values.dtype.itemsize:
+            wide = aligned_zeros((max(n, len(values)), values.shape[1]), dtype)
+            wide[: self.n] = values[: self.n]
+            values = wide
+        values = grown(values, n)
+        inverse = None if self.inverse is None else grown(self.inverse, n)
+        for lo, tile in rows.tiles():
+            at = slice(self.n + lo, self.n + lo + len(tile))
+            values[at, : self.dim] = tile
+            if inverse is not None:
+                inverse[at] = inverse_lengths(tile)
+        return KeptRows(values, inverse, self.dim, n)
+
+    def take(self, slots: np.ndarray | slice) -> np.ndarray:
+        """Rows by slot as float32 (m, dim)."""
+        return self.values[slots, : self.dim].astype(np.float32)
+
+    @property
+    def name(self) -> str:
+        """"u8", "f16" or "f32"."""
+        return NAMES[self.values.dtype]
+
+    def view(self, metric: str) -> tuple[int, ...]:
+        """Row view (:mod:`vecrecall.kernels.distances`) that gives exact keys under a metric."""
+        form = FORMS[f"{self.name}_{'ip' if metric == 'ip' else 'l2'}"]
+        scale, scale_bytes = (_ONE, 0) if self.inverse is None else (self.inverse, 4)
+        row_bytes, blocks = self.values.strides[0], self.values.shape[1] // 16
+        return (self.values.ctypes.data, row_bytes, blocks, scale.ctypes.data, form, scale_bytes)
+
+    def nbytes(self) -> int:
+        return self.values.nbytes + (0 if self.inverse is None else self.inverse.nbytes)
+
+
+def estimated_bytes(dim: int, name: str, cosine: bool) -> int:
+    """Bytes a kept row takes."""
+    return -(-dim // 16) * 16 * TYPES[name].itemsize + 4 * cosine

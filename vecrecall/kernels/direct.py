@@ -4,7 +4,8 @@ A sum runs over the columns in their order and the compiler may not change that,
 value, whichever kernel asks, on whichever machine: equal rows are at equal distances, to the last bit.
 
 What is called a value here is the squared Euclidean distance of ``scale * x`` to the query, or minus the
-inner product. Under cosine rows and queries are at norm 1, so that a value is 2 - 2 cosine, without the cancellation of that formula; a zero vector (scale 0, or a zero query) is at 2 from everything.
+inner product. Under cosine rows and queries are at norm 1, so that a value is 2 - 2 cosine, without the
+cancellation of that formula; a zero vector (scale 0, or a zero query) is at 2 from everything.
 """
 
 from typing import Any

@@ -12,6 +12,7 @@ import argparse
 import platform
 import time
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -72,17 +73,16 @@ def build_hnswlib(X: NDArray[np.float32]) -> Engine | None:
 def show_answers(index: vr.HNSW, data: WordNetSmall) -> None:
     """Show a few queries in words with their nearest glosses."""
     hits = index.search(data.queries[list(SHOWN)], k=3, threads=1)
-    table = Table(
-        title="Sentences and the synsets nearest to them (*: the one that the sentence illustrates)"
-    )
-    table.add_column("sentence", max_width=28)
-    table.add_column("cosine")
-    table.add_column("nearest synsets", no_wrap=True, overflow="ellipsis")
+    title = "Sentences and the nearest synsets (*: the one that the sentence illustrates)"
+    table = Table("sentence", "cosine", "nearest synsets", title=title)
+    table.columns[0].width = 24
+    room = max(20, console.width - 44)
     for number, ids, scores in zip(SHOWN, hits.ids, hits.scores):
         for place, (row, score) in enumerate(zip(ids, scores)):
             mark = "*" if row == data.relevant[number] else " "
-            query = data.query_texts[number] if place == 0 else ""
-            table.add_row(query, f"{score:.2f}{mark}", data.texts[row], end_section=place == len(ids) - 1)
+            sentence = data.query_texts[number] if place == 0 else ""
+            synset = shorten(data.texts[row], room, placeholder=" …")
+            table.add_row(sentence, f"{score:.2f}{mark}", synset, end_section=place == len(ids) - 1)
     console.print(table)
 
 
@@ -141,7 +141,7 @@ def draw(engines: dict[str, Sweep], n_queries: int, out: Path) -> None:
     axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.grid(alpha=0.3)
-    axes.legend()
+    axes.legend(loc="lower left")
     figure.savefig(out, dpi=150)
     console.print(f"picture    {out}")
 

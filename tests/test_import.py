@@ -32,6 +32,13 @@ def test_errors_and_hits_load_no_kernel() -> None:
     assert heavy(modules_after("import vecrecall as vr; vr.IndexFileError, vr.Hits")) == []
 
 
+def test_every_public_name_is_there() -> None:
+    assert set(vr.__all__) == set(vr._HOME)
+    for name in vr.__all__:
+        assert getattr(vr, name).__name__ == name
+        assert name in dir(vr)
+
+
 def test_an_unknown_name_is_refused_with_what_there_is() -> None:
     with pytest.raises(AttributeError, match=r"no attribute 'Index'.*HNSW"):
         vr.Index  # noqa: B018

@@ -41,6 +41,7 @@ ADDRESSES_ALLOWED = frozenset(
         "hnsw/building.py",
         "hnsw/content.py",
         "hnsw/graph.py",
+        "hnsw/index.py",
         "hnsw/repair.py",
         "hnsw/scratch.py",
         "vectors/encoding.py",

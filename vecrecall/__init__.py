@@ -1,5 +1,12 @@
 """Approximate nearest neighbour search whose contract is recall.
 
+>>> import numpy as np
+>>> import vecrecall as vr
+>>> X = np.random.default_rng(0).standard_normal((1000, 32), dtype=np.float32)
+>>> truth = vr.Exact.build(X).search(X[:5], k=10)
+>>> truth.ids[:, 0].tolist()
+[0, 1, 2, 3, 4]
+
 Names are loaded when they are first used (PEP 562): importing the package imports no kernel and compiles
 nothing.
 """

@@ -1,0 +1,56 @@
+"""`vecrecall warmup`: compile every kernel by building and searching tiny indexes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+
+from vecrecall.exact.index import Exact
+from vecrecall.hnsw.index import HNSW
+
+_METRICS = ("l2", "ip", "cosine")
+_STORAGES = ("sq4", "sq8", "f16", "f32")
+_N_ROWS = 3_000  # enough rows for every storage to train and use its codes
+_DIM = 160  # more than one block of 128 dimensions, and a remainder
+
+
+def _uses(X: NDArray[np.float32]) -> Iterator[tuple[str, Callable[[], None]]]:
+    """What is to be run, each with a name for people."""
+    for metric in _METRICS:
+        yield f"Exact {metric}", partial(_use_exact, X, metric)
+    for storage in _STORAGES:
+        for metric in _METRICS:
+            yield f"HNSW {storage} {metric}", partial(_use_graph, X, storage, metric)
+
+
+def _use_exact(X: NDArray[np.float32], metric: str) -> None:
+    """Search a batch exactly."""
+    Exact.build(X, metric=metric).search(X[:9], 10)
+
+
+def _use_graph(X: NDArray[np.float32], storage: str, metric: str) -> None:
+    """Build, grow and search a graph: a batch, one query, the textbook schedule."""
+    half = len(X) // 2
+    index = HNSW.build(X[:half], metric=metric, storage=storage)
+    index.add(X[half:])
+    index.search(X[:9], 10)
+    index.search(X[0], 10)
+    HNSW.build(X[:200], metric=metric, storage=storage, schedule="sequential").search(X[:9], 10)
+
+
+def compile_all() -> None:
+    """Run every engine once on random rows; what is compiled lands in numba's cache on disk."""
+    console = Console(stderr=True, highlight=False)
+    X = np.random.default_rng(0).standard_normal((_N_ROWS, _DIM), dtype=np.float32)
+    started = time.perf_counter()
+    for name, use in _uses(X):
+        before = time.perf_counter()
+        with console.status(f"compiling {name}"):
+            use()
+        console.print(f"{name:<18} {time.perf_counter() - before:6.2f} s")
+    console.print(f"all kernels are compiled, {time.perf_counter() - started:.1f} s")

@@ -165,7 +165,7 @@ class Ids:
             slots = np.full(len(names), -1)
         unknown = np.flatnonzero((slots < 0) | (slots >= self.n))
         if len(unknown):
-            raise KeyError(f"id {names[unknown[0]]!r} is not in the index")
+            raise KeyError(f"id {names[unknown[:1]].tolist()[0]!r} is not in the index")
         return slots
 
     def arrays(self) -> dict[str, NDArray[Any]]:

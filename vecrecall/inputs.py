@@ -285,7 +285,7 @@ def _from_torch(tensor: Any) -> NDArray[Any]:
 
 def _from_arrow(column: Any, name: str) -> NDArray[Any]:
     """Return a view of an Arrow column of fixed-size lists (several chunks are joined: one copy)."""
-    if hasattr(column, "combine_chunks"):
+    if hasattr(column, "num_chunks"):
         column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
     size = getattr(column.type, "list_size", None) if hasattr(column, "type") else None
     if size is None:

@@ -132,10 +132,9 @@ class Exact(Index):
         for lo, tile in rows.tiles():
             buffer[n + lo : n + lo + len(tile)] = tile
             n_zero += _n_zero(tile)
-        new_ids = self._ids.extended(checked, rows.n)
-        self._rows, self._ids = buffer, new_ids
         if self._metric == "cosine":
-            _warn_of_zeros(n_zero, "row")
+            _warn_of_zeros(n_zero, "row")  # where warnings are errors: before anything changed
+        self._rows, self._ids = buffer, self._ids.extended(checked, rows.n)
 
     def _dtype_with(self, rows: Rows) -> np.dtype[Any]:
         """Return the dtype that holds the present rows and the new ones."""

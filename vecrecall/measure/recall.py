@@ -80,15 +80,15 @@ def recall(
 
     Parameters
     ----------
-    hits, truth : Hits, or (ids, distances), or (by="id") ids alone; shape (q, width), or (width,) for one query
+    hits, truth : Hits, or (ids, distances), or (by="id") ids alone; shape (q, width) or, for one, (width,)
         `truth` should come from exact search (`Exact`), nearest first. Missing places are id -1 or None; an
         id that an answer repeats counts once.
     k : int, optional
         How many places of both to look at. Default: the width of the narrower one.
     by : {"distance", "id"}, default "distance"
-        "distance": an answer is right if it is as near as the k-th true neighbour, so that any of several
-        rows at one distance will do. "id": an answer is right if the truth holds its id, so that ties may
-        count as errors; for a truth of which only ids are known.
+        "distance": an answer is right if it is as near as the k-th true neighbour, so that any of several rows
+        at one distance will do. "id": an answer is right if the truth holds its id, so that ties may count as
+        errors; for a truth of which only ids are known.
     tolerance : float, default 1e-5
         By distance: how much farther than the k-th true neighbour still counts, relative to that distance.
         It allows for distances that were computed in another arithmetic.

@@ -1,0 +1,61 @@
+"""Work cut by data: every chunk once, errors out, nothing left running."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from vecrecall.threads import n_threads, run
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize(("lo", "hi", "chunk"), [(0, 0, 3), (0, 1, 3), (2, 11, 3), (0, 9, 100), (0, 64, 1)])
+def test_every_number_is_worked_on_once(threads: int, lo: int, hi: int, chunk: int) -> None:
+    times = np.zeros(100, int)
+
+    def work(a: int, b: int) -> None:
+        assert 0 < b - a <= chunk
+        times[a:b] += 1
+
+    run(threads, work, lo, hi, chunk)
+    assert times[lo:hi].all() and times.sum() == hi - lo
+
+
+def test_one_thread_is_the_calling_one() -> None:
+    names = set()
+    run(1, lambda a, b: names.add(threading.current_thread().name), 0, 10, 2)
+    assert names == {threading.current_thread().name}
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_error_is_raised_and_drops_what_waits(threads: int) -> None:
+    started = []
+
+    def work(a: int, b: int) -> None:
+        started.append(a)
+        if a == 0:
+            raise OverflowError("here")
+        time.sleep(0.01)
+
+    before = threading.active_count()
+    with pytest.raises(OverflowError, match="here"):
+        run(threads, work, 0, 1000, 1)
+    assert len(started) < 100
+    assert threading.active_count() == before
+
+
+def test_none_is_what_the_process_may_use() -> None:
+    assert 1 <= n_threads(None) <= (os.cpu_count() or 1)
+    assert n_threads(np.int64(3)) == 3
+
+
+@pytest.mark.parametrize(
+    ("threads", "error"), [(0, ValueError), (-1, ValueError), (1.5, TypeError), (True, TypeError)]
+)
+def test_a_wrong_number_is_refused(threads: object, error: type[Exception]) -> None:
+    with pytest.raises(error, match="expected an integer of at least 1"):
+        n_threads(threads)  # type: ignore[arg-type]

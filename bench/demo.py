@@ -73,17 +73,15 @@ def build_hnswlib(X: NDArray[np.float32]) -> Engine | None:
 def show_answers(index: vr.HNSW, data: WordNetSmall) -> None:
     """Show a few queries in words with their nearest glosses."""
     hits = index.search(data.queries[list(SHOWN)], k=3, threads=1)
-    title = "Sentences and the nearest synsets (*: the one that the sentence illustrates)"
-    table = Table("sentence", "cosine", "nearest synsets", title=title)
-    table.columns[0].width = 24
-    room = max(20, console.width - 44)
+    console.print("\nsentences and the synsets nearest to them (*: the one that the sentence illustrates)")
     for number, ids, scores in zip(SHOWN, hits.ids, hits.scores):
-        for place, (row, score) in enumerate(zip(ids, scores)):
+        console.print(f"  [bold]{data.query_texts[number]}[/]")
+        for row, score in zip(ids, scores):
             mark = "*" if row == data.relevant[number] else " "
-            sentence = data.query_texts[number] if place == 0 else ""
-            synset = shorten(data.texts[row], room, placeholder=" …")
-            table.add_row(sentence, f"{score:.2f}{mark}", synset, end_section=place == len(ids) - 1)
-    console.print(table)
+            console.print(
+                f"    {score:.2f}{mark} {shorten(data.texts[row], console.width - 12, placeholder=' …')}"
+            )
+    console.print()
 
 
 def exact_neighbours(data: WordNetSmall) -> tuple[vr.Exact, NDArray]:

@@ -15,7 +15,7 @@ from vecrecall.hnsw.index import HNSW
 
 _METRICS = ("l2", "ip", "cosine")
 _STORAGES = ("sq4", "sq8", "f16", "f32")
-_N_ROWS = 3_000  # half of them are enough for every storage to train and use its codes
+_N_ROWS = 2_200  # half of them are enough for every storage to train and use its codes
 _DIM = 160  # more than one block of 128 dimensions, and a remainder
 
 
@@ -34,13 +34,14 @@ def _use_exact(X: NDArray[np.float32], metric: str) -> None:
 
 
 def _use_graph(X: NDArray[np.float32], storage: str, metric: str) -> None:
-    """Build, grow and search a graph: a batch, one query, the textbook schedule."""
+    """Build, grow and search a graph: a batch, one query; the textbook schedule once a storage."""
     half = len(X) // 2
     index = HNSW.build(X[:half], metric=metric, storage=storage)
     index.add(X[half:])
     index.search(X[:9], 10)
     index.search(X[0], 10)
-    HNSW.build(X[:half], metric=metric, storage=storage, schedule="sequential")
+    if metric == _METRICS[0]:
+        HNSW.build(X[:half], metric=metric, storage=storage, schedule="sequential")
 
 
 def compile_all() -> None:

@@ -66,7 +66,7 @@ def build_hnswlib(X: NDArray[np.float32]) -> Engine | None:
     except ImportError:
         console.print("hnswlib    not installed here, left out")
         return None
-    console.print(f"hnswlib    {engine.build_s:6.2f} s to build {engine.setting}")
+    console.print(f"hnswlib    {engine.cost.s:6.2f} s to build {engine.setting}")
     return engine
 
 

@@ -13,7 +13,6 @@ engine's sweep, with the best time of the rounds, for all alike.
 from __future__ import annotations
 
 import argparse
-import gc
 import sys
 import time
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.engines import OURS, PEERS, Engine, make_engine, rss_mib
+from bench.engines import OURS, PEERS, Engine, make_engine
 from bench.pin import pin_threads
 from bench.sweep import LEVELS, Clock, K, Sweep, qps_at, time_in_turn
 from bench.truth import Truth
@@ -84,15 +83,10 @@ def read_set(path: Path, n_queries: int) -> Set:
     return Set(path.name, X, Q, metric, Truth(X, Q, neighbors, metric))
 
 
-def build_all(
-    data: Set, names: list[str], threads: int, clock: Clock
-) -> tuple[dict[str, Engine], dict[str, float]]:
-    """Build the engines one after another; who fails is left out. Also their memory growth, MiB."""
+def build_all(data: Set, names: list[str], threads: int, clock: Clock) -> dict[str, Engine]:
+    """Build the engines one after another; who is absent or fails is left out, and said."""
     engines: dict[str, Engine] = {}
-    grown: dict[str, float] = {}
     for name in names:
-        gc.collect()
-        before = rss_mib()
         try:
             engine = make_engine(name, data.X, data.metric, threads, clock)
             engine.search(data.Q[:8], engine.parameters[0])
@@ -101,10 +95,10 @@ def build_all(
                 raise
             print(f"{name}: left out ({type(error).__name__}: {str(error)[:200]})", flush=True)
             continue
-        gc.collect()
-        engines[name], grown[name] = engine, rss_mib() - before
-        print(f"{name:18s} build {engine.build_s:7.1f} s   memory +{grown[name]:.0f} MiB   {engine.setting}")
-    return engines, grown
+        engines[name] = engine
+        cost = f"build {engine.cost.s:7.1f} s   memory +{engine.cost.mib:.0f} MiB"
+        print(f"{name:18s} {cost}   {engine.setting}", flush=True)
+    return engines
 
 
 def one_by_one(engine: Engine) -> Engine:
@@ -113,7 +107,7 @@ def one_by_one(engine: Engine) -> Engine:
     def search(Q: NDArray, parameter: object) -> NDArray:
         return np.stack([np.asarray(engine.search(q, parameter)).reshape(-1) for q in Q])
 
-    return Engine(engine.build_s, search, engine.parameters, engine.index, engine.setting)
+    return Engine(engine.cost, search, engine.parameters, engine.index, engine.setting)
 
 
 def sweep_all(
@@ -130,9 +124,7 @@ def sweep_all(
     return sweeps
 
 
-def print_speed(
-    data: Set, engines: dict[str, Engine], grown: dict[str, float], sweeps: dict[str, Sweep]
-) -> None:
+def print_speed(data: Set, engines: dict[str, Engine], sweeps: dict[str, Sweep]) -> None:
     """Print the sweeps of ours and hnswlib, the table, and how many times faster ours is."""
     n = len(data.Q)
     for name in (name for name in sweeps if name in OURS or name == "hnswlib"):
@@ -146,9 +138,8 @@ def print_speed(
     print("\n| engine | build s | MiB |", *(f"QPS@{level:.2f} |" for level in LEVELS))
     print("|---|---|---|" + "---|" * len(LEVELS))
     for name, row in speeds.items():
-        print(
-            f"| {name} | {engines[name].build_s:.1f} | {grown[name]:.0f} |", *(f"{qps:.0f} |" for qps in row)
-        )
+        cost = engines[name].cost
+        print(f"| {name} | {cost.s:.1f} | {cost.mib:.0f} |", *(f"{qps:.0f} |" for qps in row))
     print()
     for mine in (name for name in speeds if name in OURS):
         print_ratios(mine, speeds, engines)
@@ -158,7 +149,7 @@ def print_ratios(mine: str, speeds: dict[str, list[float]], engines: dict[str, E
     """Print how many times faster one of ours is than hnswlib and than the best of the others."""
     if "hnswlib" in speeds:
         ratios = "  ".join(f"{o / h:.2f}" for o, h in zip(speeds[mine], speeds["hnswlib"]))
-        builds = engines["hnswlib"].build_s / engines[mine].build_s
+        builds = engines["hnswlib"].cost.s / engines[mine].cost.s
         print(f"{mine} / hnswlib: {ratios}    build hnswlib / {mine}: {builds:.2f}")
     others = [name for name in speeds if name not in OURS and name != "hnswlib"]
     for label, pool in (("best peer", others), ("best peer graph", [n for n in others if "ivf" not in n])):
@@ -219,13 +210,13 @@ def measure(path: Path, args: argparse.Namespace) -> None:
     print(f"{args.threads} thread(s)", flush=True)
     peers = ["hnswlib"] if args.single or args.memory else args.peers.split(",")
     names = [name for name in [*args.ours.split(","), *peers] if name]
-    engines, grown = build_all(data, names, args.threads, clock)
+    engines = build_all(data, names, args.threads, clock)
     if args.memory:
         print_memory(data, engines)
         return
     if args.single:
         engines = {name: one_by_one(engine) for name, engine in engines.items()}
-    print_speed(data, engines, grown, sweep_all(data, engines, args, clock))
+    print_speed(data, engines, sweep_all(data, engines, args, clock))
     if args.single:
         print_call_overhead()
 

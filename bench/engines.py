@@ -6,13 +6,14 @@ Every maker takes rows (unit length under cosine), the metric, the number of thr
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,11 +25,18 @@ N_WARM = 2_000  # rows of the small index that compiles the kernels outside the 
 Maker = Callable[[NDArray, str, int, Clock], "Engine"]
 
 
+class Cost(NamedTuple):
+    """What a build took: seconds, and what the process grew by (compiled kernels and libraries not counted)."""
+
+    s: float
+    mib: float
+
+
 @dataclass
 class Engine:
     """A built index and how to ask it."""
 
-    build_s: float
+    cost: Cost
     search: Callable[[NDArray, Any], NDArray]  # (queries, parameter) -> ids
     parameters: list[Any]
     index: Any = None
@@ -43,11 +51,14 @@ def rss_mib() -> float:
         return 0.0
 
 
-def timed(build: Callable[[], Any], clock: Clock) -> tuple[Any, float]:
-    """Run a build and its time."""
-    before = clock()
+def timed(build: Callable[[], Any], clock: Clock) -> tuple[Any, Cost]:
+    """Run a build; what it returns and what it took."""
+    gc.collect()
+    rss, before = rss_mib(), clock()
     index = build()
-    return index, clock() - before
+    took = clock() - before
+    gc.collect()
+    return index, Cost(took, rss_mib() - rss)
 
 
 def ours(**parameters: Any) -> Maker:
@@ -59,13 +70,13 @@ def ours(**parameters: Any) -> Maker:
         small = vr.HNSW.build(X[:N_WARM], metric=metric, threads=threads, **parameters)
         small.search(X[:8], K, ef=20, threads=threads)
         small.search(X[0], K, ef=20, threads=threads)
-        index, build_s = timed(lambda: vr.HNSW.build(X, metric=metric, threads=threads, **parameters), clock)
+        index, cost = timed(lambda: vr.HNSW.build(X, metric=metric, threads=threads, **parameters), clock)
 
         def search(Q: NDArray, ef: int) -> NDArray:
             return index.search(Q, K, ef=ef, threads=threads).ids
 
         setting = " ".join(f"{name}={value}" for name, value in parameters.items()) or "defaults"
-        return Engine(build_s, search, EFS, index, setting)
+        return Engine(cost, search, EFS, index, setting)
 
     return make
 
@@ -81,13 +92,13 @@ def hnswlib_(X: NDArray, metric: str, threads: int, clock: Clock) -> Engine:
         index.init_index(len(X), M=16, ef_construction=200, random_seed=1)
         index.add_items(X, num_threads=threads)
 
-    _, build_s = timed(build, clock)
+    _, cost = timed(build, clock)
 
     def search(Q: NDArray, ef: int) -> NDArray:
         index.set_ef(ef)
         return index.knn_query(Q, K, num_threads=threads)[0]
 
-    return Engine(build_s, search, EFS, index, "M=16 ef_construction=200 f32")
+    return Engine(cost, search, EFS, index, "M=16 ef_construction=200 f32")
 
 
 def _faiss_metric(metric: str) -> int:
@@ -107,7 +118,7 @@ def faiss_hnsw(spec: str) -> Maker:
         refined = spec.endswith("RFlat")
         graph = faiss.downcast_index(index.base_index) if refined else index
         graph.hnsw.efConstruction = 200
-        _, build_s = timed(lambda: (index.train(X), index.add(X)), clock)
+        _, cost = timed(lambda: (index.train(X), index.add(X)), clock)
 
         def search(Q: NDArray, parameter: tuple[int, float]) -> NDArray:
             graph.hnsw.efSearch = parameter[0]
@@ -117,7 +128,7 @@ def faiss_hnsw(spec: str) -> Maker:
 
         factors = (1.5, 3) if refined else (1,)
         parameters = [(ef, factor) for ef in EFS for factor in factors if ef >= factor * K]
-        return Engine(build_s, search, parameters, index, f"{spec} efConstruction=200")
+        return Engine(cost, search, parameters, index, f"{spec} efConstruction=200")
 
     return make
 
@@ -130,7 +141,7 @@ def faiss_ivf(X: NDArray, metric: str, threads: int, clock: Clock) -> Engine:
     dim = X.shape[1]
     spec = f"IVF{256 if len(X) < 150_000 else 512},PQ{dim // 2 if dim <= 256 else dim // 4}x4fs,RFlat"
     index = faiss.index_factory(dim, spec, _faiss_metric(metric))
-    _, build_s = timed(lambda: (index.train(X), index.add(X)), clock)
+    _, cost = timed(lambda: (index.train(X), index.add(X)), clock)
     lists = faiss.downcast_index(index.base_index)
 
     def search(Q: NDArray, parameter: tuple[int, int]) -> NDArray:
@@ -138,7 +149,7 @@ def faiss_ivf(X: NDArray, metric: str, threads: int, clock: Clock) -> Engine:
         return index.search(Q, K)[1]
 
     parameters = [(n, factor) for n in (2, 4, 6, 8, 12, 16, 24, 32, 48, 64) for factor in (3, 6, 12)]
-    return Engine(build_s, search, parameters, index, spec)
+    return Engine(cost, search, parameters, index, spec)
 
 
 def kannolo_(codes: bool) -> Maker:
@@ -153,7 +164,7 @@ def kannolo_(codes: bool) -> Maker:
         kind = kannolo.DenseRerankHNSW if codes else kannolo.DensePlainHNSW
         more = {"encoder": "rabitq-ext", "rabitq_total_bits": 4} if codes else {}
         name = "euclidean" if metric == "l2" else "dotproduct"
-        index, build_s = timed(
+        index, cost = timed(
             lambda: kind.build_from_array(
                 rows.ravel(), rows.shape[1], m=16, ef_construction=200, metric=name, **more
             ),
@@ -167,7 +178,7 @@ def kannolo_(codes: bool) -> Maker:
             return np.asarray(found[1]).reshape(len(Q), K)
 
         setting = "m=16 ef_construction=200" + (" rabitq-ext 4 bits" if codes else " f32")
-        return Engine(build_s, search, EFS, index, setting)
+        return Engine(cost, search, EFS, index, setting)
 
     return make
 
@@ -184,13 +195,13 @@ def usearch_(X: NDArray, metric: str, threads: int, clock: Clock) -> Engine:
         expansion_add=200,
         expansion_search=64,
     )
-    _, build_s = timed(lambda: index.add(np.arange(len(X)), X, threads=threads), clock)
+    _, cost = timed(lambda: index.add(np.arange(len(X)), X, threads=threads), clock)
 
     def search(Q: NDArray, ef: int) -> NDArray:
         index.expansion_search = ef
         return index.search(Q, K, threads=threads).keys
 
-    return Engine(build_s, search, EFS, index, "connectivity=16 expansion_add=200 f16")
+    return Engine(cost, search, EFS, index, "connectivity=16 expansion_add=200 f16")
 
 
 def svs_(codes: bool) -> Maker:
@@ -207,13 +218,13 @@ def svs_(codes: bool) -> Maker:
             file = os.path.join(tempfile.mkdtemp(), "rows.fvecs")
             svs.write_vecs(X, file)
             data = svs.LVQLoader(svs.VectorDataLoader(file, svs.DataType.float32, X.shape[1]), 8, 0)
-        index, build_s = timed(lambda: svs.Vamana.build(how, data, distance, num_threads=threads), clock)
+        index, cost = timed(lambda: svs.Vamana.build(how, data, distance, num_threads=threads), clock)
 
         def search(Q: NDArray, window: int) -> NDArray:
             index.search_window_size = window
             return index.search(Q, K)[0].astype(np.int64)
 
-        return Engine(build_s, search, EFS, index, f"degree 32 window 128 {'lvq8' if codes else 'f16'}")
+        return Engine(cost, search, EFS, index, f"degree 32 window 128 {'lvq8' if codes else 'f16'}")
 
     return make
 

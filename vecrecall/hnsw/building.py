@@ -25,6 +25,7 @@ from vecrecall.vectors.walked import WalkedRows
 GROWTH = 0.05  # a batch is this share of the graph ...
 BATCH = 1024  # ... and at most this: each node also looks at the earlier nodes of its batch
 FIRST_BATCH = 16
+LANES = 4  # nodes walked in turn
 _SLICE = 64  # nodes a worker inserts between looks at the caller
 _TARGETS = 512  # rows a worker links back
 
@@ -85,10 +86,10 @@ class Builder:
         """Scratch for one worker; give it back to ``_idle``."""
         if self._idle:
             return self._idle.pop()
-        links = self.graph.links
         return Scratch(
-            n_lanes=1, ef=self.ef, capacity=len(links), width=links.shape[1], padded_dim=0, form_bytes=0, level_bytes=0
-        )
+            n_lanes=LANES, ef=self.ef, capacity=len(self.graph.links), width=self.graph.links.shape[1], padded_dim=0,
+            form_bytes=0, level_bytes=0,
+        )  # fmt: skip
 
     def insert(self, slots: np.ndarray, progress: Progress) -> None:
         """Insert slots (int32) in this order, in batches."""
@@ -127,7 +128,7 @@ class Builder:
             scratch = self._scratch()
             choose_links(
                 self._graph_view, self._rows_view, self._forms, batch.ctypes.data, graph.levels.ctypes.data, lo, hi,
-                graph.entry, graph.top, self.ef, self.fill, scratch.address, chosen,
+                graph.entry, graph.top, self.ef, self.fill, scratch.address, LANES, chosen,
             )  # fmt: skip
             self._idle.append(scratch)
 

@@ -26,7 +26,7 @@ def check_content(content: Content) -> None:
         check_links(graph)
         unreached = Reach(graph).unreached()
         if len(unreached):
-            raise CorruptIndexError(f"{len(unreached)} vectors are not reached from the entry, first slot {unreached[0]}")
+            raise CorruptIndexError(f"the entry does not reach {len(unreached)} vectors, first slot {unreached[0]}")
 
 
 def check_kept(content: Content) -> None:

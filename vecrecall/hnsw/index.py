@@ -269,7 +269,6 @@ class HNSW(Index):
             if scratch.serves(n_lanes, ef, content.capacity):
                 return scratch
         walked = content.walked
-        coded = isinstance(walked, CodedRows)
         return Scratch(
             n_lanes=n_lanes, ef=max(ef, 128), capacity=content.capacity, width=content.graph.links.shape[1],
             padded_dim=content.space.padded_dim,
@@ -284,7 +283,7 @@ class HNSW(Index):
         checked = self._ids.checked(ids, rows.n)
         dtype = _kept_type(rows, self._settings.keep)
         if self._ids.n + rows.n >= 2**31:
-            raise ValueError(f"{self._ids.n + rows.n} vectors were given, expected fewer than 2**31; use several indexes")
+            raise ValueError(f"{self._ids.n + rows.n} vectors, expected fewer than 2**31; use several indexes")
         if rows.n == 0:
             return
         bench, self._bench = self._bench, None  # of no use when this fails

@@ -5,10 +5,10 @@ The links of a batch are grouped by target in the order of the batch; a target i
 among all.
 """
 
-from vecrecall.hnsw.walk import neighbours
+from vecrecall.hnsw.walk import ask_for_rows, neighbours
 from vecrecall.kernels.distances import distances
 from vecrecall.kernels.jit import inner, kernel
-from vecrecall.kernels.memory import load32, load64, store32
+from vecrecall.kernels.memory import load32, load64, prefetch, store32
 
 
 @inner
@@ -62,18 +62,24 @@ def keep_link(links, link_keys, capacity, fill, n, kept, place, node, key, to_no
 
 
 @inner
-def add_link(view, query, bias, links, link_keys, capacity, fill, n, kept, node, key, listed, to_node, moved):
-    """Offer a node (form ``query``) at distance ``key`` to a row; returns (links, kept). Without fill, n is kept."""
+def add_link(
+    view, query, bias, owner, links, link_keys, capacity, fill, n, kept, node, key, listed, to_node, moved
+):  # fmt: skip
+    """Offer a node (form ``query``) at distance ``key`` to the row of its owner; returns (links, kept).
+
+    Whether a kept link hides the node is asked with the node's own form on both sides, so that its error cancels.
+    Without fill, all links are kept ones.
+    """
     place = 0
     while place < kept and load32(link_keys, place) <= key:
         place += 1
-    if kept > 0:
-        for j in range(kept):
-            store32(listed, j, load32(links, j))
-        distances(view, query, bias, listed, kept, to_node)
+    for j in range(kept):
+        store32(listed, j, load32(links, j))
+    store32(listed, kept, owner)
+    distances(view, query, bias, listed, kept + 1, to_node)
     hidden = kept == capacity
     for j in range(place):
-        if load32(to_node, j) < key:
+        if load32(to_node, j) < load32(to_node, kept):
             hidden = True
             break
     if hidden:
@@ -115,6 +121,22 @@ def list_chain(head, following, target, width, batch, nodes):
     return m
 
 
+@inner
+def ask_for_target(gv, view, fv, level, target, capacity, rows, deep):
+    """Prefetch the row of a target and its form; ``deep``: the codes of what it is linked to, its row being there."""
+    row = target if level == 0 else load32(gv[4], target) + level - 1
+    links, link_keys = neighbours(gv, target, level), rows[0] + row * capacity * 4
+    if deep:
+        ask_for_rows(view, links, load32(rows[2], row))
+        return
+    for byte in range(0, capacity * 4, 64):
+        prefetch(links + byte)
+        prefetch(link_keys + byte)
+    for byte in range(0, min(fv[1], 256), 64):
+        prefetch(fv[0] + target * fv[1] + byte)
+    prefetch(rows[2] + 4 * row)
+
+
 @kernel
 def link_targets(gv, view, fv, batch, level, fill, targets, lo, hi, head, following, rows, scratch):
     """Offer the chained nodes to targets[lo:hi].
@@ -130,6 +152,10 @@ def link_targets(gv, view, fv, batch, level, fill, targets, lo, hi, head, follow
     listed = node_keys + 4 * batch_room
     to_node, moved = listed + 4 * (width + 8), listed + 8 * (width + 8)
     for t in range(lo, hi):
+        if t + 4 < hi:
+            ask_for_target(gv, view, fv, level, load32(targets, t + 4), capacity, rows, False)
+        if t + 2 < hi:
+            ask_for_target(gv, view, fv, level, load32(targets, t + 2), capacity, rows, True)
         target = load32(targets, t)
         row = target if level == 0 else load32(gv[4], target) + level - 1
         links, link_keys = neighbours(gv, target, level), rows[0] + row * capacity * 4
@@ -139,8 +165,8 @@ def link_targets(gv, view, fv, batch, level, fill, targets, lo, hi, head, follow
         for i in range(m):
             node = load32(nodes, i)
             n, kept = add_link(
-                view, fv[0] + node * fv[1], load32(fv[2], node), links, link_keys, capacity, fill, n, kept, node,
-                load32(node_keys, i), listed, to_node, moved,
+                view, fv[0] + node * fv[1], load32(fv[2], node), target, links, link_keys, capacity, fill, n, kept,
+                node, load32(node_keys, i), listed, to_node, moved,
             )  # fmt: skip
         store32(rows[1], row, n)
         store32(rows[2], row, kept)

@@ -9,8 +9,8 @@ from vecrecall.vectors.memory import aligned_zeros
 
 # Fields of a lane (int64 each); a lane is one query on its way.
 (
-    STAGE, QUERY, POOL, SEEN, LOG, FORM, FLOATS, WALKED, ASKED, BIAS, LENGTH, SIZE, POSITION, N_LOGGED, RAN_OVER, N_FRESH,
-    LEVEL, NODE, KEY, EVALS,
+    STAGE, QUERY, POOL, SEEN, LOG, FORM, FLOATS, WALKED, ASKED, BIAS, LENGTH, SIZE, POSITION, N_LOGGED, RAN_OVER,
+    N_FRESH, LEVEL, NODE, KEY, EVALS,
 ) = range(20)  # fmt: skip
 LANE_FIELDS = 24
 # Fields of the head: what all lanes share.
@@ -19,9 +19,9 @@ HEAD_FIELDS = 16
 LOWEST = np.iinfo(np.int64).min
 
 
-def _log_room(capacity: int, width: int) -> int:
+def _log_room(capacity: int, ef: int, width: int) -> int:
     """Rows a log holds: a walk that sees more clears the whole bitmap instead, which then costs less."""
-    return max(4096, capacity // 16) + 2 * width
+    return max(4096, ef, capacity // 16) + 2 * width
 
 
 def _lines(size: int) -> int:
@@ -38,14 +38,15 @@ class Scratch:
         self.n_lanes, self.ef, self.capacity = n_lanes, ef, capacity
         listed = max(ef, width, 512) + 16
         words = (capacity >> 6) + 1
-        log_room = _log_room(capacity, width)
+        log_room = _log_room(capacity, ef, width)
         lane_parts = {
             POOL: 8 * (ef + 16), SEEN: 8 * words, LOG: 4 * (log_room + 16), FORM: form_bytes + 64,
             FLOATS: 4 * padded_dim, WALKED: 4 * padded_dim,
         }  # fmt: skip
         head_parts = {
             KEYS: 4 * listed, LISTED: 4 * listed, BEST: 8 * (max(ef, width) + 16), LEVELS: level_bytes,
-            DOTS: 4 * (form_bytes + 16), Z: 4 * (form_bytes + 16), STATE: 4 * listed, OWN_LINKS: 4 * listed, OWN_KEYS: 4 * listed,
+            DOTS: 4 * (form_bytes + 16), Z: 4 * (form_bytes + 16), STATE: 4 * listed,
+            OWN_LINKS: 4 * listed, OWN_KEYS: 4 * listed,
         }  # fmt: skip
         n_words = sum(map(_lines, head_parts.values())) + n_lanes * sum(map(_lines, lane_parts.values()))
         self.memory = aligned_zeros((8 * n_words + HEAD_FIELDS + (n_lanes + 1) * LANE_FIELDS,), np.int64)

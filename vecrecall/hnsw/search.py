@@ -1,31 +1,23 @@
-"""Search: several queries walk in turn over the codes, kept rows decide.
-
-Each query on its way is a *lane*. A lane does one step and asks for the memory of its next step; the other lanes work
-while that memory arrives. Steps of a lane:
-
-    look up -> move up (greedy, until the base layer) -> expand -> score (until the pool is expanded) -> finish
-"""
+"""Search: queries walk in lanes over the codes, kept rows decide."""
 
 import numpy as np
 
+from vecrecall.hnsw.lanes import DONE, IDLE, advance, leave, set_out
 from vecrecall.hnsw.plan import (
-    CODED, CONSTANTS, DIM, ENTRY, LIMIT, METRIC, PADDED_DIM, ROWS_KEPT, TOP, UNIT, graph, kept, rotation, walked,
+    CODED, CONSTANTS, DIM, ENTRY, LIMIT, METRIC, N, PADDED_DIM, ROWS_KEPT, TOP, UNIT, graph, kept, rotation, walked,
 )  # fmt: skip
 from vecrecall.hnsw.scratch import (
-    ASKED, BEST, BIAS, DOTS, EVALS, FLOATS, FORM, HEAD_FIELDS, KEY, KEYS, LANE_FIELDS, LENGTH, LEVEL, LEVELS, LISTED,
-    LOG, LOG_ROOM, N_FRESH, N_LOGGED, NODE, POOL, POSITION, QUERY, RAN_OVER, SEEN, SEEN_WORDS, SIZE, STAGE, WALKED, Z,
+    ASKED, BEST, BIAS, DOTS, EVALS, FLOATS, FORM, HEAD_FIELDS, KEYS, LANE_FIELDS, LENGTH, LEVELS, LISTED, N_LOGGED,
+    POOL, QUERY, RAN_OVER, SIZE, STAGE, WALKED, Z,
 )  # fmt: skip
-from vecrecall.hnsw.walk import ask_for_rows, linked, nearest_of, neighbours
 from vecrecall.kernels.distances import distances
 from vecrecall.kernels.encode import encode_query, squared_length
 from vecrecall.kernels.jit import inner, kernel
 from vecrecall.kernels.memory import (
     float_of_bits, load32, load64, load_f32, prefetch, root32, store32, store64, store_f32,
 )  # fmt: skip
-from vecrecall.kernels.pool import insert_sorted, next_unexpanded, offer, row_of
-from vecrecall.kernels.visited import forget, keep_unseen, visit
+from vecrecall.kernels.pool import insert_sorted, row_of
 
-_IDLE, _LOOK_UP, _MOVE_UP, _EXPAND, _SCORE, _FINISH = range(6)
 _L2, _IP, _COSINE = range(3)  # spaces.METRIC_CODES
 _AT_DISTANCE_1 = 0x40000000  # bits of float32 2.0: the squared chord of a right angle
 _ZERO, _HALF, _ONE, _TWO = np.float32(0), np.float32(0.5), np.float32(1), np.float32(2)
@@ -59,96 +51,28 @@ def prepare(plan, head, lane, q):
 
 @inner
 def begin(plan, head, lane, q):
-    """Prepare a query and stand at the entry."""
+    """Prepare a query and stand at the entry; without a graph all rows are candidates."""
     prepare(plan, head, lane, q)
+    if load64(plan, TOP) < 0:
+        take_all(plan, lane)
+        return
     entry, listed, keys = load64(plan, ENTRY), load64(head, LISTED), load64(head, KEYS)
     store32(listed, 0, entry)
     distances(walked(plan), load64(lane, ASKED), load64(lane, BIAS), listed, 1, keys)
-    store64(lane, NODE, entry)
-    store64(lane, KEY, load32(keys, 0))
-    store64(lane, EVALS, 1)
-    store64(lane, LEVEL, load64(plan, TOP))
+    set_out(lane, entry, load32(keys, 0), load64(plan, TOP))
 
 
 @inner
-def look_up(gv, view, lane):
-    """Read the links in an upper layer, ask for their codes."""
-    fresh = load64(lane, LOG)
-    m = linked(gv, load64(lane, NODE), load64(lane, LEVEL), fresh)
-    ask_for_rows(view, fresh, m)
-    store64(lane, N_FRESH, m)
-    store64(lane, EVALS, load64(lane, EVALS) + m)
-
-
-@inner
-def move_up(gv, view, head, lane):
-    """One greedy step in an upper layer: to the nearest neighbour, or one layer down."""
-    node, key = load64(lane, NODE), load64(lane, KEY)
-    m, keys = load64(lane, N_FRESH), load64(head, KEYS)
-    nearer, key = nearest_of(view, load64(lane, ASKED), load64(lane, BIAS), node, key, load64(lane, LOG), m, keys)
-    if nearer == node:
-        store64(lane, LEVEL, load64(lane, LEVEL) - 1)
-    store64(lane, NODE, nearer)
-    store64(lane, KEY, key)
-    prefetch(neighbours(gv, nearer, load64(lane, LEVEL)))
-
-
-@inner
-def open_base(lane):
-    """Begin the base layer with one entry in the pool."""
-    node = load64(lane, NODE)
-    store64(load64(lane, POOL), 0, (load64(lane, KEY) << 32) | (node << 1))
-    store32(load64(lane, LOG), 0, node)
-    visit(load64(lane, SEEN), node)
-    store64(lane, SIZE, 1)
-    store64(lane, POSITION, 0)
-    store64(lane, N_LOGGED, 1)
+def take_all(plan, lane):
+    """Make every row a candidate."""
+    n, pool = load64(plan, N), load64(lane, POOL)
+    for row in range(n):
+        store64(pool, row, row << 1)
+    store64(lane, SIZE, n)
+    store64(lane, EVALS, n)
+    store64(lane, N_LOGGED, 0)
     store64(lane, RAN_OVER, 0)
-
-
-@inner
-def choose(gv, lane):
-    """Choose the nearest entry not expanded yet and ask for its links; False when there is none."""
-    pool, size = load64(lane, POOL), load64(lane, SIZE)
-    position = next_unexpanded(pool, load64(lane, POSITION), size)
-    store64(lane, POSITION, position)
-    if position == size:
-        return False
-    row = neighbours(gv, row_of(load64(pool, position)), 0)
-    for byte in range(0, gv[1] * 4, 64):
-        prefetch(row + byte)
-    return True
-
-
-@inner
-def expand(gv, view, head, lane):
-    """Read the links of the chosen entry, keep those not seen before, ask for their codes."""
-    n_logged = load64(lane, N_LOGGED)
-    if n_logged + gv[1] + 4 > load64(head, LOG_ROOM):
-        store64(lane, RAN_OVER, 1)
-        n_logged = 0
-        store64(lane, N_LOGGED, 0)
-    fresh = load64(lane, LOG) + 4 * n_logged
-    node = row_of(load64(load64(lane, POOL), load64(lane, POSITION)))
-    m = keep_unseen(neighbours(gv, node, 0), gv[1], load64(lane, SEEN), fresh)
-    ask_for_rows(view, fresh, m)
-    store64(lane, N_FRESH, m)
-
-
-@inner
-def score(view, head, lane, ef):
-    """Distances of what was expanded; the near ones enter the pool."""
-    m = load64(lane, N_FRESH)
-    if m == 0:
-        return
-    n_logged, keys = load64(lane, N_LOGGED), load64(head, KEYS)
-    fresh = load64(lane, LOG) + 4 * n_logged
-    distances(view, load64(lane, ASKED), load64(lane, BIAS), fresh, m, keys)
-    position, size = offer(load64(lane, POOL), load64(lane, POSITION), load64(lane, SIZE), ef, fresh, keys, m)
-    store64(lane, POSITION, position)
-    store64(lane, SIZE, size)
-    store64(lane, N_LOGGED, n_logged + m)
-    store64(lane, EVALS, load64(lane, EVALS) + m)
+    store64(lane, STAGE, DONE)
 
 
 @inner
@@ -167,6 +91,8 @@ def rerank(plan, head, lane, depth, k):
     view, pool, best = kept(plan), load64(lane, POOL), load64(head, BEST)
     listed, keys = load64(head, LISTED), load64(head, KEYS)
     depth = min(depth, load64(lane, SIZE))
+    if depth == 0:
+        return 0
     for j in range(depth):
         store32(listed, j, row_of(load64(pool, j)))
     distances(view, load64(lane, FLOATS), 0, listed, depth, keys)
@@ -230,36 +156,7 @@ def finish(plan, head, lane, depth, k, ids, found, evals):
         ids[i * k + j] = -1
         found[i * k + j] = np.float32(np.inf)
     evals[i] = load64(lane, EVALS)
-    n_logged = -1 if load64(lane, RAN_OVER) == 1 else load64(lane, N_LOGGED)
-    forget(load64(lane, SEEN), load64(lane, LOG), n_logged, load64(head, SEEN_WORDS))
-
-
-@inner
-def step(plan, gv, view, head, lane, ef, depth):
-    """One step of a walking lane."""
-    stage = load64(lane, STAGE)
-    if stage == _EXPAND:
-        expand(gv, view, head, lane)
-        store64(lane, STAGE, _SCORE)
-        return
-    if stage == _LOOK_UP:
-        look_up(gv, view, lane)
-        store64(lane, STAGE, _MOVE_UP)
-        return
-    if stage == _MOVE_UP:
-        move_up(gv, view, head, lane)
-        if load64(lane, LEVEL) > 0:
-            store64(lane, STAGE, _LOOK_UP)
-            return
-        open_base(lane)
-    else:
-        score(view, head, lane, ef)
-    if choose(gv, lane):
-        store64(lane, STAGE, _EXPAND)
-    else:
-        if load64(plan, ROWS_KEPT) == 1:
-            ask_for_kept(plan, lane, depth)
-        store64(lane, STAGE, _FINISH)
+    leave(head, lane)
 
 
 @kernel
@@ -268,24 +165,24 @@ def search_kernel(plan, q, q_bytes, lo, hi, n_lanes, ef, depth, k, scratch, ids,
     gv, view = graph(plan), walked(plan)
     lanes = scratch + 8 * HEAD_FIELDS
     for i in range(n_lanes):
-        store64(lanes + 8 * LANE_FIELDS * i, STAGE, _IDLE)
+        store64(lanes + 8 * LANE_FIELDS * i, STAGE, IDLE)
     coming, active = lo, 1
     while active > 0:
         active = 0
         for i in range(n_lanes):
             lane = lanes + 8 * LANE_FIELDS * i
             stage = load64(lane, STAGE)
-            if stage == _FINISH:
+            if stage == DONE:
                 finish(plan, scratch, lane, depth, k, ids, found, evals)
-                stage = _IDLE
-                store64(lane, STAGE, _IDLE)
-            if stage != _IDLE:
-                step(plan, gv, view, scratch, lane, ef, depth)
+                stage = IDLE
+                store64(lane, STAGE, IDLE)
+            if stage != IDLE:
+                advance(gv, view, scratch, lane, ef)
+                if load64(lane, STAGE) == DONE and load64(plan, ROWS_KEPT) == 1:
+                    ask_for_kept(plan, lane, depth)
                 active += 1
             elif coming < hi:
                 store64(lane, QUERY, coming)
                 begin(plan, scratch, lane, q + coming * q_bytes)
                 coming += 1
                 active += 1
-                store64(lane, STAGE, _MOVE_UP if load64(lane, LEVEL) == 0 else _LOOK_UP)
-                store64(lane, N_FRESH, 0)

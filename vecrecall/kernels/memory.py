@@ -17,8 +17,9 @@ def pointer(b: Any, address: Any, kind: Any) -> Any:
     return b.inttoptr(address, kind.as_pointer())
 
 
-def _element(b: Any, a: Any, kind: Any, log2_size: int) -> Any:
-    return pointer(b, b.add(a[0], b.shl(a[1], I64(log2_size))), kind)
+def _element(b: Any, a: Any, kind: Any) -> Any:
+    """Pointer to element a[1] of an array at address a[0]; by index, not by sum, or loops over it stay scalar."""
+    return b.gep(pointer(b, a[0], kind), [a[1]], source_etype=kind)
 
 
 @intrinsic
@@ -26,7 +27,7 @@ def load32(tc: Any, base: Any, i: Any) -> Any:
     """int32 at base + 4 i, widened to int64 (address arithmetic on int32 would overflow)."""
 
     def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:
-        return b.sext(b.load(_element(b, a, I32, 2), typ=I32, align=4), I64)
+        return b.sext(b.load(_element(b, a, I32), typ=I32, align=4), I64)
 
     return types.int64(_ADDRESS, types.int64), generate
 
@@ -36,7 +37,7 @@ def load64(tc: Any, base: Any, i: Any) -> Any:
     """int64 at base + 8 i."""
 
     def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:
-        return b.load(_element(b, a, I64, 3), typ=I64, align=8)
+        return b.load(_element(b, a, I64), typ=I64, align=8)
 
     return types.int64(_ADDRESS, types.int64), generate
 
@@ -46,7 +47,7 @@ def load_u8(tc: Any, base: Any, i: Any) -> Any:
     """uint8 at base + i, widened to int64."""
 
     def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:
-        return b.zext(b.load(_element(b, a, I8, 0), typ=I8, align=1), I64)
+        return b.zext(b.load(_element(b, a, I8), typ=I8, align=1), I64)
 
     return types.int64(_ADDRESS, types.int64), generate
 
@@ -56,7 +57,7 @@ def load_f32(tc: Any, base: Any, i: Any) -> Any:
     """float32 at base + 4 i."""
 
     def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:
-        return b.load(_element(b, a, F32, 2), typ=F32, align=4)
+        return b.load(_element(b, a, F32), typ=F32, align=4)
 
     return types.float32(_ADDRESS, types.int64), generate
 
@@ -66,7 +67,7 @@ def store32(tc: Any, base: Any, i: Any, value: Any) -> Any:
     """Write the low 32 bits of an int64 at base + 4 i."""
 
     def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:
-        b.store(b.trunc(a[2], I32), _element(b, a, I32, 2), align=4)
+        b.store(b.trunc(a[2], I32), _element(b, a, I32), align=4)
         return cx.get_dummy_value()
 
     return types.void(_ADDRESS, types.int64, types.int64), generate
@@ -77,7 +78,7 @@ def store64(tc: Any, base: Any, i: Any, value: Any) -> Any:
     """Write an int64 at base + 8 i."""
 
     def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:
-        b.store(a[2], _element(b, a, I64, 3), align=8)
+        b.store(a[2], _element(b, a, I64), align=8)
         return cx.get_dummy_value()
 
     return types.void(_ADDRESS, types.int64, types.int64), generate
@@ -88,7 +89,7 @@ def store_u8(tc: Any, base: Any, i: Any, value: Any) -> Any:
     """Write the low 8 bits of an int64 at base + i."""
 
     def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:
-        b.store(b.trunc(a[2], I8), _element(b, a, I8, 0), align=1)
+        b.store(b.trunc(a[2], I8), _element(b, a, I8), align=1)
         return cx.get_dummy_value()
 
     return types.void(_ADDRESS, types.int64, types.int64), generate
@@ -99,7 +100,7 @@ def store_f32(tc: Any, base: Any, i: Any, value: Any) -> Any:
     """Write a float32 at base + 4 i."""
 
     def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:
-        b.store(a[2], _element(b, a, F32, 2), align=4)
+        b.store(a[2], _element(b, a, F32), align=4)
         return cx.get_dummy_value()
 
     return types.void(_ADDRESS, types.int64, types.float32), generate

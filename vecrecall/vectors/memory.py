@@ -20,8 +20,8 @@ def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype | type) -> np.ndarray:
 def grown(array: np.ndarray, n_rows: int) -> np.ndarray:
     """The same rows in a writable aligned array of at least ``n_rows`` rows.
 
-    Capacity grows by half at least, so that many small adds copy little. An array that is large enough is returned as it
-    is, unless it is read-only (mapped); the old array is never touched.
+    Capacity grows by half at least, so that many small adds copy little. An array that is large enough is returned as
+    it is, unless it is read-only (mapped); the old array is never touched.
     """
     if n_rows <= len(array) and array.flags.writeable:
         return array

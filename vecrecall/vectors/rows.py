@@ -9,7 +9,7 @@ from vecrecall.kernels.distances import FORMS
 from vecrecall.vectors.memory import aligned_zeros, grown
 from vecrecall.vectors.spaces import inverse_lengths
 
-TYPES = {"u8": np.dtype(np.uint8), "f16": np.dtype(np.float16), "f32": np.dtype(np.float32)}
+TYPES: dict[str, np.dtype] = {"u8": np.dtype(np.uint8), "f16": np.dtype(np.float16), "f32": np.dtype(np.float32)}
 NAMES = {dtype: name for name, dtype in TYPES.items()}
 _ONE = np.ones(4, np.float32)
 

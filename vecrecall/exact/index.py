@@ -151,9 +151,7 @@ class Exact(Index):
             )
         return np.dtype(self._keep)
 
-    def search(
-        self, Q: ArrayLike, k: int = 10, *, exclude_self: bool = False, threads: int | None = None
-    ) -> Hits:
+    def search(self, Q: ArrayLike, k: int = 10, *, exclude_self: bool = False, threads: int | None = None) -> Hits:
         """Find the k nearest rows of each query.
 
         Parameters
@@ -222,9 +220,7 @@ class Exact(Index):
         with self._lock.shared:
             self._ids.check()
             if self._rows.shape[1:] != (self._dim,) or len(self._rows) < len(self):
-                raise CorruptIndexError(
-                    f"rows have shape {self._rows.shape}, expected {len(self), self._dim}"
-                )
+                raise CorruptIndexError(f"rows have shape {self._rows.shape}, expected {len(self), self._dim}")
             try:
                 as_rows(self._rows[: len(self)], name="rows:")
             except ValueError as error:
@@ -250,11 +246,7 @@ class Exact(Index):
     def _restore(cls, file: File) -> "Exact":
         dim, metric, ids = restore_shared(file)
         rows, keep = file.sections["rows"], file.parameters["keep"]
-        if (
-            rows.shape != (ids.n, dim)
-            or rows.dtype.name not in _KEPT
-            or keep not in ("auto", rows.dtype.name)
-        ):
+        if rows.shape != (ids.n, dim) or rows.dtype.name not in _KEPT or keep not in ("auto", rows.dtype.name):
             raise IndexFileError(
                 f"section 'rows' is {rows.dtype} of shape {rows.shape} and keep is {keep!r}, "
                 f"expected {_KEPT} of shape {ids.n, dim}"

@@ -37,7 +37,7 @@ _QUERIES = 2048  # a chunk; its products with a tile take 8 MB
 _ROWS = 1024  # a tile, at most
 _TILE_BYTES = 1 << 23
 _HEAP_BYTES = 1 << 25
-_SAFE = 1e37  # squared norms below this cannot overflow float32 on the way
+_SAFE = 1e37  # rows of squared norms below this overflow float32 with no query, however long
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,6 @@ class _Space:
             return unit.astype(np.float32), lengths, -offset - slack - lengths * d * 2.0**-120
         moved = (queries - self.centre).astype(np.float32)
         norms(moved, lengths)
-        lengths[lengths * lengths > _SAFE] = np.nan  # proves nothing
         rounding = 64 * _U if self.metric == "cosine" else 0.0  # of scaling to norm 1
         shift = lengths * lengths * (1 - self.kappa) - rounding - (d + 16) * 2.0**-120
         return 2 * moved, np.ones(len(queries)), shift
@@ -144,9 +143,7 @@ def nearest(
     return slots, distances
 
 
-def _nearest_of_block(
-    space: _Space, queries: Doubles, left_out: Slots, k: int, n_kept: int
-) -> tuple[Slots, Doubles]:
+def _nearest_of_block(space: _Space, queries: Doubles, left_out: Slots, k: int, n_kept: int) -> tuple[Slots, Doubles]:
     """Return slots and values of the min(k, n) nearest rows of each query."""
     kept, bound = _select(space, queries, left_out, n_kept)
     values = _values(space, queries, kept)

@@ -14,7 +14,7 @@ from vecrecall import file
 from vecrecall.errors import IndexFileError
 from vecrecall.exact.index import Exact
 from vecrecall.index import ReadWriteLock
-from vecrecall.load import load
+from vecrecall.loading import load
 
 
 def test_searches_share_the_lock_and_a_change_is_alone() -> None:

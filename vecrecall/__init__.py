@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from vecrecall.exact.index import Exact
     from vecrecall.hits import Hits
     from vecrecall.hnsw.index import HNSW
-    from vecrecall.load import load
+    from vecrecall.loading import load
     from vecrecall.measure.recall import recall
 
 __version__ = "0.1.0"
@@ -46,7 +46,7 @@ _HOME = {
     "Hits": "vecrecall.hits",
     "IndexFileError": "vecrecall.errors",
     "VecrecallError": "vecrecall.errors",
-    "load": "vecrecall.load",
+    "load": "vecrecall.loading",
     "recall": "vecrecall.measure.recall",
 }
 

@@ -6,6 +6,7 @@ given, what was expected, and how to mend it.
 
 import math
 import sys
+import warnings
 from collections.abc import Iterator
 from operator import index
 from typing import Any
@@ -116,7 +117,7 @@ def as_rows(X: Any, *, name: str = "X", dim: int | None = None) -> Rows:
     return rows
 
 
-def as_queries(Q: Any, dim: int, *, name: str = "Q") -> tuple[Float32s, bool]:
+def as_queries(Q: Any, dim: int, *, name: str = "Q", check_finite: bool = True) -> tuple[Float32s, bool]:
     """Check one query or a batch and return it as a float32 C array.
 
     Parameters
@@ -125,6 +126,9 @@ def as_queries(Q: Any, dim: int, *, name: str = "Q") -> tuple[Float32s, bool]:
         As in `as_rows`. A float32 C array is not copied and may be read-only.
     dim : int
         Columns expected.
+    check_finite : bool, default True
+        False leaves NaN, infinity and overflow in a float32 C array to the caller, who sees them on the way and
+        then calls `refuse_not_finite`: a look of its own costs a single query as much as its answer.
 
     Returns
     -------
@@ -148,15 +152,34 @@ def as_queries(Q: Any, dim: int, *, name: str = "Q") -> tuple[Float32s, bool]:
             f"{name} has {values.shape[-1]} columns, the index holds vectors of {dim}; "
             "encode queries with the same model as the indexed vectors"
         )
+    given = values
     if values.dtype is not _FLOAT32 or not values.flags.carray:
         _check_dtype(values, name)
-        given, values = values, _as_float32(values)
-    else:
-        given = values
-    flat = values if ndim == 1 else values.reshape(-1)
-    if not math.isfinite(_squared_norm(flat)):
-        _check_finite(values.reshape(-1, dim), given.reshape(-1, dim), 0, name)
-    return (values.reshape(1, dim), True) if ndim == 1 else (values, False)
+        values, check_finite = _as_float32(values), True
+    queries = values.reshape(1, dim) if ndim == 1 else values
+    if check_finite and not math.isfinite(_squared_norm(queries.reshape(-1))):
+        _check_finite(queries, given.reshape(-1, dim), 0, name)
+    return queries, ndim == 1
+
+
+def refuse_not_finite(queries: Float32s, name: str = "Q") -> None:
+    """Raise a ValueError naming the first query that holds NaN or infinity, or is too long for float32, if any."""
+    _check_finite(queries, queries, 0, name)
+
+
+def n_zero_rows(rows: Float32s) -> int:
+    """Return how many rows hold nothing but zeros."""
+    return int(len(rows) - np.count_nonzero(rows.any(axis=1)))
+
+
+def warn_of_zeros(n_zero: int, what: str) -> None:
+    """Warn, if there are any, of zero vectors ("row" or "query") under metric "cosine"."""
+    if n_zero:
+        warnings.warn(
+            f"{n_zero} zero {what} vector{'s' * (n_zero > 1)} under metric 'cosine': "
+            "at distance 1 from everything; drop them if that is not meant",
+            stacklevel=4 if what == "row" else 3,
+        )
 
 
 def as_count(value: Any, name: str, *, least: int = 1) -> int:

@@ -15,7 +15,7 @@ import pytest
 from vecrecall.errors import CorruptIndexError, IndexFileError
 from vecrecall.exact.index import Exact
 from vecrecall.hits import Hits
-from vecrecall.load import load
+from vecrecall.loading import load
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(200, 6)).astype(np.float32)

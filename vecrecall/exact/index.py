@@ -1,6 +1,5 @@
 """`Exact`: every row is compared with every query. The truth that everything else is measured by."""
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from vecrecall.file import File
 from vecrecall.hits import Hits
 from vecrecall.ids import Ids
 from vecrecall.index import METRICS, Index, restore_shared
-from vecrecall.inputs import Rows, as_choice, as_count, as_queries, as_rows
+from vecrecall.inputs import Rows, as_choice, as_count, as_queries, as_rows, n_zero_rows, warn_of_zeros
 from vecrecall.threads import n_threads
 
 _KEPT = ("uint8", "float16", "float32")  # each holds what those before it hold
@@ -131,9 +130,9 @@ class Exact(Index):
         n_zero = 0
         for lo, tile in rows.tiles():
             buffer[n + lo : n + lo + len(tile)] = tile
-            n_zero += _n_zero(tile)
+            n_zero += n_zero_rows(tile)
         if self._metric == "cosine":
-            _warn_of_zeros(n_zero, "row")  # where warnings are errors: before anything changed
+            warn_of_zeros(n_zero, "row")  # where warnings are errors: before anything changed
         self._rows, self._ids = buffer, self._ids.extended(checked, rows.n)
 
     def _dtype_with(self, rows: Rows) -> np.dtype[Any]:
@@ -202,7 +201,7 @@ class Exact(Index):
                     )
                 left_out = np.arange(n)
             if self._metric == "cosine":
-                _warn_of_zeros(_n_zero(queries), "query")
+                warn_of_zeros(n_zero_rows(queries), "query")
             slots, distances = nearest(self._rows[:n], queries, k, self._metric, left_out, workers)
             ids = self._ids.outer(slots)
         if single:
@@ -252,16 +251,3 @@ class Exact(Index):
                 f"expected {_KEPT} of shape {ids.n, dim}"
             )
         return cls(rows, metric, ids, keep)
-
-
-def _n_zero(rows: NDArray[np.float32]) -> int:
-    return int(len(rows) - np.count_nonzero(rows.any(axis=1)))
-
-
-def _warn_of_zeros(n_zero: int, what: str) -> None:
-    if n_zero:
-        warnings.warn(
-            f"{n_zero} zero {what} vector{'s' * (n_zero > 1)} under metric 'cosine': "
-            "at distance 1 from everything; drop them if that is not meant",
-            stacklevel=4 if what == "row" else 3,
-        )

@@ -17,6 +17,7 @@ from vecrecall.hnsw.repair import Reach, repair
 from vecrecall.hnsw.scratch import Scratch
 from vecrecall.hnsw.textbook import insert_one_by_one
 from vecrecall.hnsw.undo import Undo
+from vecrecall.kernels.memory import address
 from vecrecall.threads import run
 from vecrecall.vectors.encoding import QueryForms
 from vecrecall.vectors.memory import aligned_zeros, grown
@@ -73,14 +74,14 @@ class Builder:
         self.ef, self.fill, self.n_workers = ef_construction, fill, n_workers
         bench.with_room(graph)
         forms = bench.forms
-        self._forms = (forms.forms.ctypes.data, forms.forms.strides[0], forms.bias.ctypes.data)
+        self._forms = (address(forms.forms), forms.forms.strides[0], address(forms.bias))
         self._graph_view, self._rows_view = graph.view(), walked.view()
         self._idle: list[Scratch] = []
 
     def _layer_view(self, level: int) -> tuple[int, int, int]:
         """Addresses of a layer's link keys, numbers of links and of kept links."""
         _, n_links, n_kept = self.graph.layer(level)
-        return (self.bench.keys(level).ctypes.data, n_links.ctypes.data, n_kept.ctypes.data)
+        return (address(self.bench.keys(level)), address(n_links), address(n_kept))
 
     def _scratch(self) -> Scratch:
         """Scratch for one worker; give it back to ``_idle``."""
@@ -122,12 +123,12 @@ class Builder:
         links = np.empty((len(batch), n_layers, graph.links.shape[1]), np.int32)
         keys = np.empty_like(links)
         counts = [np.zeros((len(batch), n_layers), np.int32) for _ in range(2)]
-        chosen = (*(a.ctypes.data for a in (links, keys, *counts)), n_layers)
+        chosen = (*(address(a) for a in (links, keys, *counts)), n_layers)
 
         def choose(lo: int, hi: int) -> None:
             scratch = self._scratch()
             choose_links(
-                self._graph_view, self._rows_view, self._forms, batch.ctypes.data, graph.levels.ctypes.data, lo, hi,
+                self._graph_view, self._rows_view, self._forms, address(batch), address(graph.levels), lo, hi,
                 graph.entry, graph.top, self.ef, self.fill, scratch.address, LANES, chosen,
             )  # fmt: skip
             self._idle.append(scratch)
@@ -152,8 +153,8 @@ class Builder:
         graph, head, width = self.graph, self.bench.head, self.graph.links.shape[1]
         following, targets = np.empty((2, len(batch) * width), np.int32)
         n_targets = group_by_target(
-            chosen, width, batch.ctypes.data, graph.levels.ctypes.data, len(batch), level, head.ctypes.data,
-            following.ctypes.data, targets.ctypes.data,
+            chosen, width, address(batch), address(graph.levels), len(batch), level, address(head),
+            address(following), address(targets),
         )  # fmt: skip
         self.undo.remember(targets[:n_targets], level)
         layer, room = self._layer_view(level), len(batch) + 16
@@ -162,8 +163,8 @@ class Builder:
             scratch = np.zeros(8 + room + 2 * (width + 8), np.int64)
             scratch[0] = room
             link_targets(
-                self._graph_view, self._rows_view, self._forms, batch.ctypes.data, level, self.fill,
-                targets.ctypes.data, lo, hi, head.ctypes.data, following.ctypes.data, layer, scratch.ctypes.data,
+                self._graph_view, self._rows_view, self._forms, address(batch), level, self.fill,
+                address(targets), lo, hi, address(head), address(following), layer, address(scratch),
             )  # fmt: skip
 
         run(self.n_workers, link, 0, n_targets, _TARGETS)
@@ -174,7 +175,7 @@ class Builder:
         for lo in range(0, len(slots), _SLICE):
             hi = min(lo + _SLICE, len(slots))
             graph.entry, graph.top = insert_one_by_one(
-                self._graph_view, self._rows_view, self._forms, slots.ctypes.data, graph.levels.ctypes.data, lo, hi,
+                self._graph_view, self._rows_view, self._forms, address(slots), address(graph.levels), lo, hi,
                 graph.entry, graph.top, self.ef, self._layer_view(0), self._layer_view(1), scratch.address,
             )  # fmt: skip
             progress(hi)
@@ -190,8 +191,8 @@ class Builder:
             def measure(lo: int, hi: int, at: np.ndarray = at, level: int = level, layer: tuple = layer) -> None:
                 scratch = np.zeros(2 * (self.graph.links.shape[1] + 8), np.int32)
                 measure_links(
-                    self._graph_view, self._rows_view, self._forms, level, at.ctypes.data, lo, hi, layer,
-                    scratch.ctypes.data,
+                    self._graph_view, self._rows_view, self._forms, level, address(at), lo, hi, layer,
+                    address(scratch),
                 )  # fmt: skip
 
             run(self.n_workers, measure, 0, len(at), _TARGETS)

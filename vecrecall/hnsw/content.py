@@ -10,6 +10,7 @@ from vecrecall.hnsw import plan as plan_fields
 from vecrecall.hnsw.graph import Graph
 from vecrecall.hnsw.parameters import Parameters
 from vecrecall.hnsw.plan import PLAN_FIELDS
+from vecrecall.kernels.memory import address
 from vecrecall.vectors.rows import TYPES, KeptRows
 from vecrecall.vectors.spaces import METRIC_CODES, Space
 from vecrecall.vectors.walked import CodedRows, FloatRows, WalkedRows
@@ -28,6 +29,7 @@ class Content:
     walked: WalkedRows | None
     graph: Graph
     ef_construction: int
+    n_decided: int = 0  # rows there were when ef_construction was decided
     n_since: int = 0  # rows added since the codes were trained, and the sum of their squared errors
     error_since: float = 0.0
     plan: np.ndarray = field(init=False)
@@ -36,7 +38,7 @@ class Content:
     def __post_init__(self) -> None:
         plan, space, walked = np.zeros(PLAN_FIELDS, np.int64), self.space, self.walked
         object.__setattr__(self, "plan", plan)
-        object.__setattr__(self, "plan_address", plan.ctypes.data)
+        object.__setattr__(self, "plan_address", address(plan))
         coded = isinstance(walked, CodedRows)
         unit = walked.codec.unit if isinstance(walked, CodedRows) else 1.0
         constants = np.array([0, 0, 0, 0, 1, space.limit, unit], np.float32)
@@ -52,7 +54,7 @@ class Content:
         plan[plan_fields.CODED :][:6] = (
             coded, self.kept is not None, METRIC_CODES[space.metric], space.dim, space.padded_dim, self.n,
         )  # fmt: skip
-        plan[plan_fields.CONSTANTS] = constants.ctypes.data
+        plan[plan_fields.CONSTANTS] = address(constants)
 
     @property
     def capacity(self) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from vecrecall.kernels.memory import address
 from vecrecall.vectors.memory import aligned_zeros, grown
 
 MAX_LEVEL = 8
@@ -72,8 +73,8 @@ class Graph:
     def view(self) -> tuple[int, ...]:
         """Addresses for kernels: base rows, their width, upper rows, their width, first upper row of a node."""
         return (
-            self.links.ctypes.data, self.links.shape[1], self.upper.ctypes.data, self.upper.shape[1],
-            self.upper_at.ctypes.data,
+            address(self.links), self.links.shape[1], address(self.upper), self.upper.shape[1],
+            address(self.upper_at),
         )  # fmt: skip
 
     def nbytes(self) -> int:

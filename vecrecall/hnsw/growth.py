@@ -50,7 +50,7 @@ class Growth:
             return replace(old, n=self.n, kept=self.kept), None
         space = self._space()
         walked, bench, remeasure, since = self._walked(space, bench)
-        ef_construction = self.parameters.ef_construction or self._ef_construction(space)
+        ef_construction, n_decided = self._ef_construction(space)
         levels = drawn_levels(self.parameters.seed, np.arange(old.graph.n, self.n), self.parameters.M)
         graph = old.graph.with_room(levels)
         undo = Undo(graph, old.graph.n, old.graph.n_upper)
@@ -64,7 +64,7 @@ class Growth:
             undo.restore()
             raise
         kept = None if self.parameters.keep is None else self.kept
-        content = Content(self.n, space, kept, walked, graph, ef_construction, *since)
+        content = Content(self.n, space, kept, walked, graph, ef_construction, n_decided, *since)
         return content, (None if kept is None else bench)
 
     def take(self, slots: np.ndarray | slice) -> np.ndarray:
@@ -141,11 +141,13 @@ class Growth:
             errors.append(walked.write(rows, lo, bench.forms, self.n_workers).astype(np.float64))
         return np.concatenate(errors)
 
-    def _ef_construction(self, space: Space) -> int:
-        """By the data, decided anew as long as all rows can be seen."""
-        if not self._can_start_afresh():
-            return self.old.ef_construction
-        return ef_construction_for(space, self.take, self.n)
+    def _ef_construction(self, space: Space) -> tuple[int, int]:
+        """(ef_construction, rows there were when it was decided): as given, or by the data anew at each doubling."""
+        if self.parameters.ef_construction is not None:
+            return self.parameters.ef_construction, self.n
+        if self.n < 2 * self.old.n_decided or not self._can_start_afresh():
+            return self.old.ef_construction, self.old.n_decided
+        return ef_construction_for(space, self.take, self.n), self.n
 
     def _insert(self, builder: Builder, order: np.ndarray | None, remeasure: bool) -> None:
         first = self.old.graph.n

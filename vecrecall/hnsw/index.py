@@ -22,7 +22,16 @@ from vecrecall.hnsw.search import search_kernel
 from vecrecall.hnsw.training import FEWEST
 from vecrecall.ids import Ids
 from vecrecall.index import METRICS, Index, restore_shared
-from vecrecall.inputs import Rows, as_choice, as_count, as_queries, as_rows
+from vecrecall.inputs import (
+    Rows,
+    as_choice,
+    as_count,
+    as_queries,
+    as_rows,
+    n_zero_rows,
+    refuse_not_finite,
+    warn_of_zeros,
+)
 from vecrecall.progress import progress_bar
 from vecrecall.threads import n_threads, run
 from vecrecall.vectors.codes import BITS, BLOCK, padded
@@ -32,6 +41,7 @@ from vecrecall.vectors.walked import CodedRows
 
 LANES = 4  # queries of a batch walked in turn
 EF = 64
+_SLICE = 2048  # queries a worker answers between looks at the caller
 SHALLOWEST = 20  # the re-rank looks at half the pool, but not at fewer than this
 
 
@@ -217,12 +227,17 @@ class HNSW(Index):
         """
         k = as_count(k, "k")
         ef = self._ef if ef is None else as_count(ef, "ef")
-        queries, single = as_queries(Q, self._dim)
+        queries, single = as_queries(Q, self._dim, check_finite=False)
+        if not queries.flags.carray:  # one type of array, or the kernel would be compiled once more
+            queries = queries.copy()
         n_workers = 1 if single and threads is None else n_threads(threads)
         with self._lock.shared:
-            content = self._content
-            slots, distances, evals = self._walk(content, queries, k, max(ef, k), n_workers)
+            slots, distances, evals = self._walk(self._content, queries, k, ef, n_workers)
             ids = self._ids
+        if evals.min(initial=0) < 0:
+            refuse_not_finite(queries)
+        if self._metric == "cosine" and (distances[:: k] == 1).any():
+            warn_of_zeros(n_zero_rows(queries), "query")
         if ids.kind != "range":
             slots = ids.outer(slots)
         if single:
@@ -233,30 +248,28 @@ class HNSW(Index):
     def _walk(
         self, content: Content, queries: np.ndarray, k: int, ef: int, n_workers: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(slots, distances, evals), flat, of queries (q, dim) float32 in C order."""
-        n_queries = len(queries)
+        """(slots, distances, evals), flat, of queries (q, dim) float32 in C order; evals -1: a query is not finite."""
+        n_queries, n = len(queries), content.n
         slots, distances = np.empty(n_queries * k, np.int64), np.empty(n_queries * k, np.float32)
         evals = np.empty(n_queries, np.int64)
-        ef = max(1, min(ef, content.n))
+        ef = min(max(ef, k), n) or 1
         depth = rerank_depth(ef, k)
         if content.graph.top < 0:  # no graph: the kernel ranks all rows
-            ef = depth = max(1, content.n)
-        q, q_bytes, plan = queries.ctypes.data, 4 * self._dim, content.plan_address
+            ef = depth = n or 1
+        n_lanes = min(n_queries, LANES)
 
         def walk(lo: int, hi: int) -> None:
-            scratch = self._scratch(content, ef, 1 if n_queries == 1 else LANES)
+            scratch = self._scratch(content, ef, n_lanes)
             search_kernel(
-                plan, q, q_bytes, lo, hi, min(scratch.n_lanes, n_queries), ef, depth, k, scratch.address,
-                slots, distances, evals,
-            )  # fmt: skip
+                content.plan_address, queries, lo, hi, n_lanes, ef, depth, k, scratch.address, slots, distances, evals
+            )
             self._idle.append(scratch)
 
-        if n_workers == 1 or n_queries == 1:
-            step = n_queries if n_queries < 4096 else 4096
-            for lo in range(0, n_queries, step or 1):
-                walk(lo, min(lo + step, n_queries))
+        if n_queries == 1:
+            walk(0, 1)
         else:
-            run(n_workers, walk, 0, n_queries, max(LANES, min(1024, -(-n_queries // (4 * n_workers)))))
+            slices = _SLICE if n_workers == 1 else min(_SLICE, max(LANES, -(-n_queries // (4 * n_workers))))
+            run(n_workers, walk, 0, n_queries, slices)
         return slots, distances, evals
 
     def _scratch(self, content: Content, ef: int, n_lanes: int) -> Scratch:
@@ -286,6 +299,8 @@ class HNSW(Index):
             raise ValueError(f"{self._ids.n + rows.n} vectors, expected fewer than 2**31; use several indexes")
         if rows.n == 0:
             return
+        if self._metric == "cosine":
+            warn_of_zeros(sum(n_zero_rows(tile) for _, tile in rows.tiles()), "row")
         bench, self._bench = self._bench, None  # of no use when this fails
         with progress_bar("inserting", rows.n, progress) as advance:
             growth = Growth(self._content, rows, dtype, self._settings, n_workers, advance)
@@ -363,7 +378,7 @@ class HNSW(Index):
         Examples
         --------
         >>> HNSW.estimate_memory(1_000_000, 384, p=256)["index"] // 2**20
-        1813
+        1793
         """
         n, dim, M = as_count(n, "n", least=0), as_count(dim, "dim"), as_count(M, "M", least=2)
         storage = as_choice(storage, "storage", STORAGES)

@@ -12,6 +12,7 @@ import numpy as np
 
 from vecrecall.hnsw.graph import Graph
 from vecrecall.hnsw.reach import reach_from
+from vecrecall.kernels.memory import address
 
 
 class Reach:
@@ -27,7 +28,7 @@ class Reach:
 
     def extend(self, start: int) -> None:
         """Reach on from a node that has a parent."""
-        reach_from(self._graph.view(), start, self.parents.ctypes.data, self._queue.ctypes.data)
+        reach_from(self._graph.view(), start, address(self.parents), address(self._queue))
 
     def unreached(self) -> np.ndarray:
         """Slots that are not reached, ascending."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from vecrecall.kernels.memory import address
 from vecrecall.kernels.pool import FRONT
 from vecrecall.vectors.memory import aligned_zeros
 
@@ -50,7 +51,7 @@ class Scratch:
         }  # fmt: skip
         n_words = sum(map(_lines, head_parts.values())) + n_lanes * sum(map(_lines, lane_parts.values()))
         self.memory = aligned_zeros((8 * n_words + HEAD_FIELDS + (n_lanes + 1) * LANE_FIELDS,), np.int64)
-        self.address = self.memory.ctypes.data
+        self.address = address(self.memory)
         self._at = HEAD_FIELDS + n_lanes * LANE_FIELDS
         self.memory[[LOG_ROOM, SEEN_WORDS]] = log_room, words
         for part, size in head_parts.items():

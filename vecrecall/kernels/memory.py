@@ -5,7 +5,7 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.extending import intrinsic, register_jitable
 
 I1, I8, I16, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 16, 32, 64))
 F32 = ir.FloatType()
@@ -20,6 +20,12 @@ def pointer(b: Any, address: Any, kind: Any) -> Any:
 def _element(b: Any, a: Any, kind: Any) -> Any:
     """Pointer to element a[1] of an array at address a[0]; by index, not by sum, or loops over it stay scalar."""
     return b.gep(pointer(b, a[0], kind), [a[1]], source_etype=kind)
+
+
+@register_jitable
+def address(array: Any) -> Any:
+    """Where an array starts: from Python, and from kernels (there as uint64)."""
+    return array.ctypes.data
 
 
 @intrinsic

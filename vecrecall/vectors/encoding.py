@@ -8,6 +8,7 @@ import numpy as np
 
 from vecrecall.kernels.distances import FORMS
 from vecrecall.kernels.encode import encode_rows, forms_of_codes
+from vecrecall.kernels.memory import address
 from vecrecall.threads import run
 from vecrecall.vectors.codes import BITS, Codec, padded
 from vecrecall.vectors.memory import aligned_zeros, grown
@@ -30,10 +31,10 @@ class Rotation:
         rotation = codec.rotation
         parts = [codec.low, codec.inverse_range, mean]
         self.view = (
-            dim, p, codec.padded_p, *(a.ctypes.data for a in parts),
-            rotation.ctypes.data, rotation.strides[0], rotation.shape[1] // 64, self._zero_bias.ctypes.data,
-            self._numbers.ctypes.data, codec.scale.ctypes.data, codec.offset.ctypes.data, codec.steps.ctypes.data,
-            BITS[codec.storage], self._constants.ctypes.data,
+            dim, p, codec.padded_p, *(address(a) for a in parts),
+            address(rotation), rotation.strides[0], rotation.shape[1] // 64, address(self._zero_bias),
+            address(self._numbers), address(codec.scale), address(codec.offset), address(codec.steps),
+            BITS[codec.storage], address(self._constants),
         )  # fmt: skip
         self.level_bytes = rotation.shape[1]
 
@@ -56,7 +57,7 @@ class Codes:
     def view(self, storage: str) -> tuple[int, ...]:
         """Row view (:mod:`vecrecall.kernels.distances`)."""
         return (
-            self.codes.ctypes.data, self.codes.shape[1], self.codes.shape[1] // 64, self.bias.ctypes.data,
+            address(self.codes), self.codes.shape[1], self.codes.shape[1] // 64, address(self.bias),
             FORMS[storage], 0,
         )  # fmt: skip
 
@@ -88,10 +89,10 @@ def encode(
         dots, z = np.zeros(p + 4, np.int32), aligned_zeros((p,), np.float32)
         at = first + lo
         encode_rows(
-            rotation.view, rows[lo:].ctypes.data, rows.strides[0], hi - lo,
-            forms.forms[at:].ctypes.data, forms.bias[at:].ctypes.data,
-            codes.codes[at:].ctypes.data, codes.codes.strides[0], codes.bias[at:].ctypes.data,
-            error[lo:].ctypes.data, levels.ctypes.data, dots.ctypes.data, z.ctypes.data,
+            rotation.view, address(rows[lo:]), rows.strides[0], hi - lo,
+            address(forms.forms[at:]), address(forms.bias[at:]),
+            address(codes.codes[at:]), codes.codes.strides[0], address(codes.bias[at:]),
+            address(error[lo:]), address(levels), address(dots), address(z),
         )  # fmt: skip
 
     run(n_workers, work, 0, len(rows), _SLICE)
@@ -101,6 +102,6 @@ def encode(
 def forms_from_codes(rotation: Rotation, codes: Codes, n: int, forms: QueryForms) -> None:
     """Query forms of slots 0..n out of their codes, where no rows are kept."""
     forms_of_codes(
-        rotation.view, codes.codes.ctypes.data, codes.codes.strides[0], codes.bias.ctypes.data, n,
-        forms.forms.ctypes.data, forms.bias.ctypes.data,
+        rotation.view, address(codes.codes), codes.codes.strides[0], address(codes.bias), n,
+        address(forms.forms), address(forms.bias),
     )  # fmt: skip

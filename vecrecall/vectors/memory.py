@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from vecrecall.kernels.memory import address
+
 LINE = 64
 
 
@@ -13,7 +15,7 @@ def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype | type) -> np.ndarray:
     """
     n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
     raw = np.zeros(n_bytes + LINE, np.uint8)
-    start = -raw.ctypes.data % LINE
+    start = -address(raw) % LINE
     return raw[start : start + n_bytes].view(dtype).reshape(shape)
 
 

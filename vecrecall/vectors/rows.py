@@ -6,6 +6,7 @@ import numpy as np
 
 from vecrecall.inputs import Rows
 from vecrecall.kernels.distances import FORMS
+from vecrecall.kernels.memory import address
 from vecrecall.vectors.memory import aligned_zeros, grown
 from vecrecall.vectors.spaces import inverse_lengths
 
@@ -63,7 +64,7 @@ class KeptRows:
         form = FORMS[f"{self.name}_{'ip' if metric == 'ip' else 'l2'}"]
         scale, scale_bytes = (_ONE, 0) if self.inverse is None else (self.inverse, 4)
         row_bytes, blocks = self.values.strides[0], self.values.shape[1] // 16
-        return (self.values.ctypes.data, row_bytes, blocks, scale.ctypes.data, form, scale_bytes)
+        return (address(self.values), row_bytes, blocks, address(scale), form, scale_bytes)
 
     def nbytes(self) -> int:
         return self.values.nbytes + (0 if self.inverse is None else self.inverse.nbytes)

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from vecrecall.kernels.distances import FORMS
+from vecrecall.kernels.memory import address
 from vecrecall.vectors.codes import Codec
 from vecrecall.vectors.encoding import Codes, QueryForms, Rotation, encode, forms_from_codes
 from vecrecall.vectors.memory import aligned_zeros, grown
@@ -89,7 +90,7 @@ class FloatRows:
     def view(self) -> tuple[int, ...]:
         form = FORMS["f16_l2" if self.values.dtype == np.float16 else "f32_l2"]
         row_bytes, blocks = self.values.strides[0], self.values.shape[1] // 16
-        return (self.values.ctypes.data, row_bytes, blocks, _ONE.ctypes.data, form, 0)
+        return (address(self.values), row_bytes, blocks, address(_ONE), form, 0)
 
     def write(self, rows: np.ndarray, first: int, forms: QueryForms, n_workers: int) -> np.ndarray:
         at = slice(first, first + len(rows))

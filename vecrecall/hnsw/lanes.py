@@ -97,6 +97,11 @@ def expand(gv, view, head, lane):
     m = keep_unseen(neighbours(gv, node, 0), gv[1], load64(lane, SEEN), fresh)
     ask_for_rows(view, fresh, m)
     store64(lane, N_FRESH, m)
+    following = load64(lane, POSITION) + 1
+    if following < load64(lane, SIZE):  # what will be chosen next unless something nearer is found now
+        row = neighbours(gv, row_of(load64(load64(lane, POOL), following)), 0)
+        for byte in range(0, gv[1] * 4, 64):
+            prefetch(row + byte)
 
 
 @inner

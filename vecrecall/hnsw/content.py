@@ -40,8 +40,8 @@ class Content:
         object.__setattr__(self, "plan", plan)
         object.__setattr__(self, "plan_address", address(plan))
         coded = isinstance(walked, CodedRows)
-        unit = walked.codec.unit if isinstance(walked, CodedRows) else 1.0
-        constants = np.array([0, 0, 0, 0, 1, space.limit, unit], np.float32)
+        unit = walked.unit if isinstance(walked, CodedRows) else 1.0
+        constants = np.array([0, 0, 0, 0, 1, unit], np.float32)
         object.__setattr__(self, "_constants", constants)  # the plan points into it
         plan[:5] = self.graph.view()
         plan[[plan_fields.ENTRY, plan_fields.TOP]] = self.graph.entry, self.graph.top
@@ -50,7 +50,7 @@ class Content:
         if self.kept is not None:
             plan[plan_fields.ROWS_VIEW :][:6] = self.kept.view(space.metric)
         if isinstance(walked, CodedRows):
-            plan[plan_fields.ROTATION :][:16] = walked.rotation.view
+            plan[plan_fields.ROTATION :][:17] = walked.rotation.view
         plan[plan_fields.CODED :][:6] = (
             coded, self.kept is not None, METRIC_CODES[space.metric], space.dim, space.padded_dim, self.n,
         )  # fmt: skip
@@ -64,7 +64,7 @@ class Content:
 
 def empty(space: Space, parameters: Parameters) -> Content:
     """The content of an index of no vectors."""
-    walked = None if parameters.coded else FloatRows.empty(parameters.storage, space.padded_dim)
+    walked = None if parameters.coded else FloatRows.empty(parameters.storage, space)
     kept = None
     if parameters.keep is not None or parameters.coded:
         dtype = TYPES["u8"] if parameters.keep in (None, "auto") else TYPES[parameters.keep]

@@ -82,18 +82,18 @@ class Growth:
         return out
 
     def _space(self) -> Space:
-        """The old space, or under ip one whose limit holds the new rows."""
+        """The old space, or for codes under ip one whose limit suits the new rows."""
         space = self.old.space
-        if space.metric != "ip":
+        if space.metric != "ip" or not self.parameters.coded:
             return space
         longest = max((float(row_lengths(tile).max(initial=0)) for _, tile in self.rows.tiles()), default=0.0)
         if self.old.walked is None or self.old.n == 0:
             if self.kept is not None and self.old.n:  # rows that waited for their codes
                 longest = max(longest, float(row_lengths(self.kept.take(slice(0, self.old.n))).max()))
             return replace(space, limit=longest)
-        if longest <= space.limit or not self._can_start_afresh():
+        if longest <= LIMIT_ROOM * space.limit or not self._can_start_afresh():
             return space
-        return replace(space, limit=max(longest, LIMIT_ROOM * space.limit))
+        return replace(space, limit=longest)
 
     def _can_start_afresh(self) -> bool:
         """Whether all rows can be had, to walk them in another form."""
@@ -129,15 +129,15 @@ class Growth:
 
     def _empty_walked(self, space: Space) -> WalkedRows:
         if not self.parameters.coded:
-            return FloatRows.empty(self.parameters.storage, space.padded_dim)
-        return CodedRows.empty(train_codec(space, self.parameters, self.take, self.n))
+            return FloatRows.empty(self.parameters.storage, space)
+        return CodedRows.empty(space, train_codec(space, self.parameters, self.take, self.n))
 
     def _write(self, space: Space, walked: WalkedRows, bench: Workbench, first: int) -> np.ndarray:
         """Walked rows and query forms of slots first..n; returns their squared errors."""
         errors = [np.zeros(0)]
         for lo in range(first, self.n, _TILE):
             hi = min(lo + _TILE, self.n)
-            rows = space.walk_rows(self.take(slice(lo, hi)), np.arange(lo, hi))
+            rows = self.take(slice(lo, hi))
             errors.append(walked.write(rows, lo, bench.forms, self.n_workers).astype(np.float64))
         return np.concatenate(errors)
 

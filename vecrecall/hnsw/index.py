@@ -42,12 +42,12 @@ from vecrecall.vectors.walked import CodedRows
 LANES = 4  # queries of a batch walked in turn
 EF = 64
 _SLICE = 2048  # queries a worker answers between looks at the caller
-SHALLOWEST = 20  # the re-rank looks at half the pool, but not at fewer than this
+SHALLOWEST = 30  # the re-rank looks at half the pool, but not at fewer than this
 
 
 def rerank_depth(ef: int, k: int) -> int:
-    """How many of the pool are ranked by kept rows: half of it, at least 20 and 2 k."""
-    return min(ef, max(SHALLOWEST, 2 * k, ef // 2))
+    """How many of the pool are ranked by kept rows: half of it, at least 30 and 3 k."""
+    return min(ef, max(SHALLOWEST, 3 * k, ef // 2))
 
 
 class HNSW(Index):
@@ -110,8 +110,8 @@ class HNSW(Index):
         X : array-like, shape (n, dim)
             Numbers of any kind; held in float32 precision. Not kept: what is needed is copied.
         metric : {"l2", "ip", "cosine"}
-            "ip" is walked as a Euclidean space with one more dimension (Bachrach et al. 2014), so rows of any length
-            are found; see :mod:`vecrecall.vectors.spaces`.
+            "ip" builds the graph of Morozov & Babenko (2018): each row asks as the query of its own direction, so rows
+            of any length are found; see :mod:`vecrecall.vectors.spaces`.
         ids : sequence of int or str, optional
             Unique; default 0..n-1.
         M : int, default 24
@@ -218,7 +218,7 @@ class HNSW(Index):
         -------
         Hits
             Shapes (k,) for one query, (q, k) for a batch. ``distances`` are exact where rows are kept. ``evals``
-            counts the codes compared in the walk; the re-rank compares at most max(20, 2 k, ef / 2) rows more.
+            counts the codes compared in the walk; the re-rank compares at most max(30, 3 k, ef / 2) rows more.
 
         Raises
         ------

@@ -5,7 +5,7 @@ from numba import int64
 
 from vecrecall.hnsw.lanes import DONE, IDLE, advance, leave, set_out
 from vecrecall.hnsw.plan import (
-    CODED, CONSTANTS, DIM, ENTRY, LIMIT, METRIC, N, PADDED_DIM, ROWS_KEPT, TOP, UNIT, graph, kept, rotation, walked,
+    CODED, CONSTANTS, DIM, ENTRY, METRIC, N, PADDED_DIM, ROWS_KEPT, TOP, UNIT, graph, kept, rotation, walked,
 )  # fmt: skip
 from vecrecall.hnsw.scratch import (
     ASKED, BEST, BIAS, DOTS, EVALS, FLOATS, FORM, HEAD_FIELDS, KEYS, LANE_FIELDS, LENGTH, LEVELS, LISTED, N_LOGGED,
@@ -21,7 +21,7 @@ from vecrecall.kernels.pool import insert_sorted, row_of
 
 _L2, _IP, _COSINE = range(3)  # spaces.METRIC_CODES
 _AT_DISTANCE_1 = 0x40000000  # bits of float32 2.0: the squared chord of a right angle
-_ZERO, _HALF, _ONE, _TWO = np.float32(0), np.float32(0.5), np.float32(1), np.float32(2)
+_ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
 
 
 @inner
@@ -44,7 +44,6 @@ def prepare(plan, head, lane, q):
         factor = _ONE / length if length > _ZERO else _ZERO
         if metric == _IP:
             asked = load64(lane, WALKED)
-            factor *= load_f32(constants, LIMIT)
         for j in range(dim):
             store_f32(asked, j, load_f32(compared, j) * factor)
     store64(lane, BIAS, 0)
@@ -135,14 +134,16 @@ def distance_of_exact(plan, lane, key):
 @inner
 def distance_of_walk(plan, lane, key):
     """The distance that callers read, from a key of the walk (no rows kept: as exact as the codes are)."""
-    metric, constants = load64(plan, METRIC), load64(plan, CONSTANTS)
-    square = np.float32(key) * load_f32(constants, UNIT) if load64(plan, CODED) == 1 else float_of_bits(key)
-    if metric == _L2:
-        return root32(square if square > _ZERO else _ZERO)
-    length, limit = load_f32(lane, 2 * LENGTH), load_f32(constants, LIMIT)
-    if metric == _COSINE:
-        return square * _HALF if length > _ZERO else _ONE
-    return (square - _TWO * limit * limit) * _HALF / limit * length if limit > _ZERO else _ZERO
+    if load64(plan, CODED) == 0:
+        exact = distance_of_exact(plan, lane, key)
+        return exact * load_f32(lane, 2 * LENGTH) if load64(plan, METRIC) == _IP else exact
+    value = np.float32(key) * load_f32(load64(plan, CONSTANTS), UNIT)
+    if load64(plan, METRIC) == _IP:
+        return value * load_f32(lane, 2 * LENGTH)
+    value = value if value > _ZERO else _ZERO
+    if load64(plan, METRIC) == _COSINE:
+        return value * _HALF if load_f32(lane, 2 * LENGTH) > _ZERO else _ONE
+    return root32(value)
 
 
 @inner

@@ -72,7 +72,7 @@ def restored_content(file: File, dim: int, metric: str, parameters: Parameters) 
         walked = _restored_codes(file, space, parameters, n) if "codes" in file.sections else None
     else:
         dtype = np.float16 if parameters.storage == "f16" else np.float32
-        walked = FloatRows(_section(file, "walked", dtype, (n, space.padded_dim)), n)
+        walked = FloatRows(space, _section(file, "walked", dtype, (n, space.padded_dim)), n)
     if (walked is None and (kept is None or nodes)) or (walked is not None and nodes != n):
         raise IndexFileError("the file lacks the rows or the graph that its counts promise")
     start = empty(space, parameters)
@@ -102,7 +102,7 @@ def _restored_rows(file: File, space: Space, n: int) -> KeptRows:
 
 
 def _restored_codes(file: File, space: Space, parameters: Parameters, n: int) -> CodedRows:
-    about, dim, storage = file.parameters["codec"], space.walk_dim, parameters.storage
+    about, dim, storage = file.parameters["codec"], space.dim, parameters.storage
     p = about["p"]
     if type(p) is not int or not 1 <= p <= dim:
         raise IndexFileError(f"codes are made of {p!r} dimensions, expected 1 to {dim}")
@@ -119,7 +119,7 @@ def _restored_codes(file: File, space: Space, parameters: Parameters, n: int) ->
     codes = Codes(
         _section(file, "codes", np.uint8, (n, codec.code_bytes)), _section(file, "bias", np.int32, (n,))
     )
-    return CodedRows(codec, Rotation(codec), codes, n)
+    return CodedRows(space, codec, Rotation(codec, space.metric == "ip"), codes, n)
 
 
 def _restored_graph(file: File, M: int) -> Graph:

@@ -8,12 +8,12 @@ import numpy as np
 
 from vecrecall.hnsw.parameters import Parameters
 from vecrecall.vectors.codes import SAMPLE, Codec, train
-from vecrecall.vectors.spaces import Space, row_lengths
+from vecrecall.vectors.spaces import Space
 
 FEWEST = 1024  # below this many rows codes are not trained: a scan of the rows is as fast as a walk, and exact
 WORSE = 1.5  # codes of rows added since training may be this much worse than those of the sample
 DRIFT_SHARE = 16  # asked once a sixteenth of the rows has been added since
-LIMIT_ROOM = 1.25  # under ip, room for longer rows to come when a longer one forces new codes
+LIMIT_ROOM = 16.0  # under ip, keys have room for rows this much longer than the longest at training
 
 EF_LOW, EF_HIGH = 64, 128  # ef_construction where the intrinsic dimension is low, high
 LID_HIGH = 20.0
@@ -30,15 +30,9 @@ def sample_slots(n: int) -> np.ndarray:
 def train_codec(space: Space, parameters: Parameters, take: Take, n: int) -> Codec:
     """Train a codec on a sample of n rows; ``take`` gives rows by slot as float32."""
     slots = sample_slots(n)
-    rows = take(slots)
-    sample = np.ascontiguousarray(space.walk_rows(rows, slots)[:, : space.walk_dim])
-    queries = sample
-    if space.metric == "ip":  # queries are walked at full length, stored rows may be much shorter
-        lengths = np.maximum(row_lengths(rows), 1e-30)[:, None]
-        queries = np.zeros_like(sample)
-        queries[:, : space.dim] = rows * (space.limit / lengths)
+    sample = np.ascontiguousarray(space.asking(take(slots), slots)[:, : space.dim])
     rng = np.random.Generator(np.random.PCG64(parameters.seed))
-    return train(sample, queries, parameters.storage, parameters.reduce, rng)
+    return train(sample, parameters.storage, parameters.reduce, rng, centred=space.metric != "ip")
 
 
 def outgrown(codec: Codec, n: int, n_since: int, error_since: float) -> bool:
@@ -61,7 +55,7 @@ def ef_construction_for(space: Space, take: Take, n: int) -> int:
     (LID 17) and images (13) somewhat slower.
     """
     slots = sample_slots(n)
-    return EF_HIGH if sample_lid(space.walk_rows(take(slots), slots)) > LID_HIGH else EF_LOW
+    return EF_HIGH if sample_lid(space.asking(take(slots), slots)) > LID_HIGH else EF_LOW
 
 
 def sample_lid(sample: np.ndarray) -> float:

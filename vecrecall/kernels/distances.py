@@ -6,13 +6,15 @@ A *row view* is a tuple of six int64 that says what the rows are:
 0  address of the rows
 1  bytes a row
 2  blocks a row (:mod:`vecrecall.kernels.dot` states the dimensions of a block)
-3  codes: address of the bias (int32, one a row); float rows under l2: address of scales (float32)
+3  codes: address of the bias (int32, one a row), under ip of the scale (float32); float rows under l2: address of
+   scales (float32)
 4  how the rows are held and compared: a value of :data:`FORMS`
 5  float rows under l2: bytes from one scale to the next (0: one scale for all)
 == ===========================================================================================
 
-The result is an int32 *key* that orders as the distance does: for codes ``bias[x] + query_bias - dot``, for float
-rows the bits of a float32 (of the squared distance, or of minus the inner product with its order put right).
+The result is an int32 *key* that orders as the distance does: for codes ``bias[x] + query_bias - dot``, under ip
+``-(query_bias + dot) * scale[x]``; for float rows the bits of a float32 (of the squared distance, or of minus the inner
+product with its order put right).
 The form is switched once a call, outside the loops, so one compiled kernel serves every storage and metric.
 """
 
@@ -26,7 +28,8 @@ from numba.extending import intrinsic
 from vecrecall.kernels.dot import CODE_DOTS, FLOAT_SUMS
 from vecrecall.kernels.memory import F32, I32, I64, pointer
 
-FORMS = {name: code for code, name in enumerate([*CODE_DOTS, *FLOAT_SUMS])}
+SCALED_CODES = {"sq4_ip": "sq4", "sq8_ip": "sq8"}
+FORMS = {name: code for code, name in enumerate([*CODE_DOTS, *SCALED_CODES, *FLOAT_SUMS])}
 MISSING = 0x7FFFFFFF  # a key no row has: greater than that of any distance
 V4 = ir.VectorType(I32, 4)
 
@@ -42,16 +45,29 @@ def _four_rows(b: Any, rows: Any, row_bytes: Any, listed: Any, j: Any) -> tuple[
     return numbers, [b.add(rows, b.mul(x, row_bytes)) for x in numbers]
 
 
-def _code_keys(b: Any, args: list[Any], m4: Any, dot4: Any) -> None:
+def _code_keys(b: Any, args: list[Any], m4: Any, dot4: Any, scaled: bool) -> None:
     rows, row_bytes, n_blocks, bias, _, query, query_bias, listed, _, out = args
+    lane = b.insert_element(ir.Constant(V4, ir.Undefined), b.trunc(query_bias, I32), I32(0))
+    of_query = b.shuffle_vector(lane, lane, ir.Constant(V4, [0] * 4))
     with _each4(b, m4) as (j, _):
         numbers, addresses = _four_rows(b, rows, row_bytes, listed, j)
         dot = dot4(b, query, addresses, n_blocks)
-        sums = ir.Constant(V4, ir.Undefined)
+        of_rows = ir.Constant(V4, ir.Undefined)
         for t, x in enumerate(numbers):
             of_row = b.load(pointer(b, b.add(bias, b.shl(x, I64(2))), I32), typ=I32, align=4)
-            sums = b.insert_element(sums, b.add(of_row, b.trunc(query_bias, I32)), I32(t))
-        b.store(b.sub(sums, dot), pointer(b, b.add(out, b.shl(j, I64(2))), V4), align=4)
+            of_rows = b.insert_element(of_rows, of_row, I32(t))
+        key = _scaled(b, b.add(of_query, dot), of_rows) if scaled else b.sub(b.add(of_rows, of_query), dot)
+        b.store(key, pointer(b, b.add(out, b.shl(j, I64(2))), V4), align=4)
+
+
+def _scaled(b: Any, dot: Any, scale_bits: Any) -> Any:
+    """-dot * scale as int32, held in +-2**30 (an overflow of the conversion would have no order)."""
+    v4f = ir.VectorType(F32, 4)
+    value = b.fneg(b.fmul(b.sitofp(dot, v4f), b.bitcast(scale_bits, v4f)))
+    for bound, side in ((2.0**30, "<"), (-(2.0**30), ">")):
+        limit = ir.Constant(v4f, [bound] * 4)
+        value = b.select(b.fcmp_ordered(side, value, limit), value, limit)
+    return b.fptosi(value, V4)
 
 
 def _float_keys(b: Any, args: list[Any], m4: Any, sums4: Any, products: bool) -> None:
@@ -97,8 +113,8 @@ def _distances_function(module: Any) -> Any:
         block = f.append_basic_block(which)
         switch.add_case(I64(code), block)
         b.position_at_end(block)
-        if which in CODE_DOTS:
-            _code_keys(b, args, m4, CODE_DOTS[which])
+        if which in CODE_DOTS or which in SCALED_CODES:
+            _code_keys(b, args, m4, CODE_DOTS[SCALED_CODES.get(which, which)], which in SCALED_CODES)
         else:
             _float_keys(b, args, m4, FLOAT_SUMS[which], which.endswith("_ip"))
         b.branch(done)

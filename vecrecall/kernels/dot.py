@@ -68,19 +68,26 @@ def _dot_u8_s8(b: Any, total: Any, u: Any, s: Any) -> Any:
     return total
 
 
-def _sq8(b: Any, query: Any, rows: list[Any], n_blocks: Any) -> Any:
-    """Sum of query (uint8) * code (int8); 64 dimensions a block."""
+def _bytes(query_is_signed: bool) -> Callable[..., Any]:
+    """Sum of products of bytes, one side int8, the other uint8; 64 dimensions a block."""
 
-    def step(block: Any, sums: list[Any]) -> list[Any]:
-        offset = b.shl(block, I64(6))
-        q = _at(b, query, offset, V16)
-        return [_dot_u8_s8(b, s, q, _at(b, row, offset, V16)) for s, row in zip(sums, rows, strict=True)]
+    def four(b: Any, query: Any, rows: list[Any], n_blocks: Any) -> Any:
+        def step(block: Any, sums: list[Any]) -> list[Any]:
+            offset = b.shl(block, I64(6))
+            q = _at(b, query, offset, V16)
+            out = []
+            for s, row in zip(sums, rows, strict=True):
+                x = _at(b, row, offset, V16)
+                out.append(_dot_u8_s8(b, s, x, q) if query_is_signed else _dot_u8_s8(b, s, q, x))
+            return out
 
-    return _reduce4(b, _over_blocks(b, n_blocks, V16, step), b.add)
+        return _reduce4(b, _over_blocks(b, n_blocks, V16, step), b.add)
+
+    return four
 
 
 def _sq4(b: Any, query: Any, rows: list[Any], n_blocks: Any) -> Any:
-    """Sum of code (nibble) * query (int8); 128 dimensions a block: 64 low nibbles, then 64 high ones."""
+    """Sum of query (int8) * code (nibble); 128 dimensions a block: 64 low nibbles, then 64 high ones."""
     mask, four = ir.Constant(V16, [0x0F0F0F0F] * 16), ir.Constant(V16, [4] * 16)
 
     def step(block: Any, sums: list[Any]) -> list[Any]:
@@ -149,7 +156,7 @@ def _float_rows(load: Callable[[Any, Any, Any], Any], products: bool) -> Callabl
     return four
 
 
-CODE_DOTS = {"sq4": _sq4, "sq8": _sq8}
+CODE_DOTS = {"sq4": _sq4, "sq8": _bytes(query_is_signed=True), "s8": _bytes(query_is_signed=False)}
 FLOAT_SUMS = {
     f"{name}_{form}": _float_rows(load, form == "ip")
     for form in ("l2", "ip")

@@ -14,6 +14,7 @@ of int64:
 13 address of the steps: 1/query step, 1/code step, code step, 1/unit (float32)
 14 bits of a code: 4 or 8
 15 address of constants: four zeros, then 1.0 (float32)
+16 1 under ip: biases of queries hold no energy, those of rows are not written (scales stand there)
 == =====================================================================================
 
 x is float32 filled up with zeros to whole blocks of 16. Scratch for one vector: ``levels`` (uint8, bytes of a row of
@@ -36,10 +37,10 @@ from vecrecall.kernels.memory import (
     store_u8,
 )
 
-_SQ8, _F32 = FORMS["sq8"], FORMS["f32_l2"]
+_S8, _F32 = FORMS["s8"], FORMS["f32_l2"]
 _ZERO, _HALF, _TOP = np.float32(0), np.float32(0.5), np.float32(255)
 _LOW8, _HIGH8 = np.float32(-127), np.float32(127)
-_LOW4, _HIGH4 = np.float32(-8), np.float32(7.5)
+_LOW4, _HIGH4, _MIDDLE4 = np.float32(-8), np.float32(7.5), np.float32(7.5)
 _FAR = np.float32(2**29)  # biases are held here: two of them and a dot stay inside int32
 
 
@@ -49,7 +50,7 @@ def rotate(rv, x, levels, dots, z):
     for j in range(rv[0]):
         level = clip((load_f32(x, j) - load_f32(rv[3], j)) * load_f32(rv[4], j), _ZERO, _TOP)
         store_u8(levels, j, floor32(level + _HALF))
-    distances((rv[6], rv[7], rv[8], rv[9], _SQ8, 0), levels, 0, rv[10], rv[1], dots)
+    distances((rv[6], rv[7], rv[8], rv[9], _S8, 0), levels, 0, rv[10], rv[1], dots)
     for j in range(rv[1]):
         store_f32(z, j, load_f32(rv[12], j) - np.float32(load32(dots, j)) * load_f32(rv[11], j))
     for j in range(rv[1], rv[2]):
@@ -65,36 +66,42 @@ def squared_length(x, origin, blocks, constants, out):
 
 
 @inner
+def query_bias(rv, total, full):
+    """Bias of a form whose bytes sum to ``total``, of a vector at squared distance ``full`` from the mean.
+
+    Codes are held without a sign, so they stand too high: 4-bit ones by 8, less the half step that they mean.
+    """
+    correction = 128 * total if rv[14] == 8 else floor32(_MIDDLE4 * np.float32(total))
+    if rv[16] == 1:
+        return -correction
+    return floor32(clip(full * load_f32(rv[13], 3), _ZERO, _FAR)) + correction
+
+
+@inner
 def write_form(rv, z, full, form):
-    """The query form of z: int8 (4-bit codes) or int8 + 128 (8-bit codes); returns the query bias."""
+    """The query form of z, int8; returns the query bias."""
     inverse = load_f32(rv[13], 0)
-    flip = 128 if rv[14] == 8 else 0
     total = 0
     for j in range(rv[2]):
         c = floor32(clip(load_f32(z, j) * inverse, _LOW8, _HIGH8) + _HALF)
         total += c
-        store_u8(form, j, c ^ flip)
-    bias = floor32(clip(full * load_f32(rv[13], 3), _ZERO, _FAR))
-    if rv[14] == 4:  # the codes stand 8 too high and half a step too low
-        bias += floor32(np.float32(7.5) * np.float32(total))
-    return bias
+        store_u8(form, j, c)
+    return query_bias(rv, total, full)
 
 
 @inner
 def write_code8(rv, z, code):
-    """8-bit code of z; returns (|z^|**2, error, correction of the bias)."""
+    """8-bit code of z, 128 too high; returns (|z^|**2, error)."""
     step, inverse = load_f32(rv[13], 2), load_f32(rv[13], 1)
     size, error = _ZERO, _ZERO
-    total = 0
     for j in range(rv[2]):
         t = load_f32(z, j)
         c = floor32(clip(t * inverse, _LOW8, _HIGH8) + _HALF)
-        store_u8(code, j, c)
-        total += c
+        store_u8(code, j, c + 128)
         held = np.float32(c) * step
         size += held * held
         error += (t - held) * (t - held)
-    return size, error, 128 * total
+    return size, error
 
 
 @inner
@@ -121,14 +128,13 @@ def write_code4(rv, z, code):
 def write_code(rv, z, full, code, dots):
     """Code of z; returns (bias, squared error of the code). The energy lost by the projection goes into the bias."""
     within = squared_length(z, 0, rv[2] >> 4, rv[15], dots)
-    correction = 0
     if rv[14] == 8:
-        size, error, correction = write_code8(rv, z, code)
+        size, error = write_code8(rv, z, code)
     else:
         size, error = write_code4(rv, z, code)
     lost = full - within if full > within else _ZERO
     bias = floor32(clip((size + lost) * load_f32(rv[13], 3), _ZERO, _FAR))
-    return bias + correction, error + lost
+    return bias, error + lost
 
 
 @inner
@@ -147,7 +153,8 @@ def encode_rows(rv, x, row_bytes, n, forms, form_bias, codes, code_bytes, bias, 
         full = squared_length(row, rv[5], (rv[0] + 15) >> 4, rv[15], dots)
         store32(form_bias, i, write_form(rv, z, full, forms + i * rv[2]))
         row_bias, row_error = write_code(rv, z, full, codes + i * code_bytes, dots)
-        store32(bias, i, row_bias)
+        if rv[16] == 0:
+            store32(bias, i, row_bias)
         store_f32(error, i, row_error)
 
 
@@ -155,25 +162,17 @@ def encode_rows(rv, x, row_bytes, n, forms, form_bias, codes, code_bytes, bias, 
 def forms_of_codes(rv, codes, code_bytes, bias, n, forms, form_bias):
     """Query forms of rows of which only the codes are left (``keep=None``)."""
     ratio = load_f32(rv[13], 0) * load_f32(rv[13], 2)
-    flip = 128 if rv[14] == 8 else 0
     for i in range(n):
         code, form = codes + i * code_bytes, forms + i * rv[2]
         total = 0
-        correction = 0
         for j in range(rv[2]):
             c = _ZERO
             if rv[14] == 8:
-                b = load_u8(code, j)
-                b -= (b & 128) << 1
-                correction += 128 * b
-                c = np.float32(b)
+                c = np.float32(load_u8(code, j) - 128)
             elif j < rv[1]:
-                b = (load_u8(code, ((j >> 7) << 6) + (j & 63)) >> (4 if j & 64 else 0)) & 15
-                c = np.float32(b) - np.float32(7.5)
+                c = np.float32((load_u8(code, ((j >> 7) << 6) + (j & 63)) >> (4 if j & 64 else 0)) & 15) - _MIDDLE4
             f = floor32(clip(c * ratio, _LOW8, _HIGH8) + _HALF)
             total += f
-            store_u8(form, j, f ^ flip)
-        own = load32(bias, i) - correction
-        if rv[14] == 4:
-            own += floor32(np.float32(7.5) * np.float32(total))
-        store32(form_bias, i, own)
+            store_u8(form, j, f)
+        correction = query_bias(rv, total, _ZERO)
+        store32(form_bias, i, correction if rv[16] == 1 else load32(bias, i) + correction)

@@ -5,7 +5,8 @@ every dimension. A row is held as its code; a query as int8. The key of a row is
 
     bias[row] + query bias - dot(query form, code),   in units of 2 * code step * query step,
 
-which approximates the squared distance: the energy that the projection loses is in the biases.
+which approximates the squared distance: the energy that the projection loses is in the biases. Under ip the mean is 0,
+rows are directions, and the key is minus the dot times the length.
 """
 
 from __future__ import annotations
@@ -75,36 +76,26 @@ def kept_dimensions(storage: str, dim: int, reduce: str | int | None, variances:
     return min(padded(enough, BLOCK[storage]), dim)
 
 
-def _principal_axes(centred: np.ndarray, storage: str, reduce: str | int | None) -> tuple[int, np.ndarray | None]:
+def _principal_axes(rows: np.ndarray, storage: str, reduce: str | int | None) -> tuple[int, np.ndarray | None]:
     """(p, axes (dim, p) or None for all dimensions as they are)."""
-    dim = centred.shape[1]
+    dim = rows.shape[1]
     if reduce is None or (reduce == "auto" and dim <= BLOCK[storage]) or (reduce != "auto" and int(reduce) >= dim):
         return dim, None
-    variances, axes = eigh((centred.T @ centred).astype(np.float64))
+    variances, axes = eigh((rows.T @ rows).astype(np.float64))
     p = kept_dimensions(storage, dim, reduce, np.maximum(variances[::-1], 0))
     return p, (None if p == dim else axes[:, ::-1][:, :p])
 
 
 def train(
-    sample: np.ndarray, queries: np.ndarray, storage: str, reduce: str | int | None, rng: np.random.Generator
+    sample: np.ndarray, storage: str, reduce: str | int | None, rng: np.random.Generator, *, centred: bool
 ) -> Codec:
-    """Train a codec on walked rows.
-
-    Parameters
-    ----------
-    sample : ndarray of float32, shape (m, dim), m >= 1
-        Rows as they are walked.
-    queries : ndarray of float32, shape (m', dim)
-        Rows in the form in which queries are walked: they set the range of query forms.
-    """
+    """Train a codec on rows (m, dim) float32, m >= 1, as they are walked; not centred: the mean is 0 (products)."""
     dim = sample.shape[1]
-    mean = sample.mean(0, dtype=np.float64).astype(np.float32)
-    both = (sample, queries) if queries is not sample else (sample,)
-    low = np.minimum.reduce([rows.min(0) for rows in both])
-    high = np.maximum.reduce([rows.max(0) for rows in both])
+    mean = sample.mean(0, dtype=np.float64).astype(np.float32) if centred else np.zeros(dim, np.float32)
+    low, high = sample.min(0), sample.max(0)
     level = np.maximum((high - low) / 255, np.float32(1e-12)).astype(np.float32)
-    centred = sample - mean
-    p, axes = _principal_axes(centred, storage, reduce)
+    moved = sample - mean
+    p, axes = _principal_axes(moved, storage, reduce)
     turn = np.linalg.qr(rng.standard_normal((p, p)))[0]
     turn = turn if axes is None else axes @ turn
 
@@ -114,23 +105,22 @@ def train(
     rotation[:, :dim] = np.rint(by_level / scale[:, None])
     offset = (rotation[:, :dim] * scale[:, None]) @ ((low - mean) / level).astype(np.float64)
 
-    z = centred @ turn.astype(np.float32)
-    z_query = z if queries is sample else (queries - mean) @ turn.astype(np.float32)
+    z = moved @ turn.astype(np.float32)
     spread = float(np.sqrt((z.astype(np.float64) ** 2).mean())) or 1.0
-    query_step = (float(np.quantile(np.abs(z_query[::4]), 0.9999)) or spread) / 127
+    query_step = (float(np.quantile(np.abs(z[::4]), 0.9999)) or spread) / 127
     code_step = query_step if storage == "sq8" else _STEP4 * spread
     steps = np.array([1 / query_step, 1 / code_step, code_step, 1 / (2 * code_step * query_step)], np.float32)
     return Codec(
-        storage, dim, p, len(sample), _mean_error(centred, z, storage, code_step), rotation, low,
+        storage, dim, p, len(sample), _mean_error(moved, z, storage, code_step), rotation, low,
         1 / level, mean, scale.astype(np.float32), offset.astype(np.float32), steps,
     )  # fmt: skip
 
 
-def _mean_error(centred: np.ndarray, z: np.ndarray, storage: str, step: float) -> float:
+def _mean_error(rows: np.ndarray, z: np.ndarray, storage: str, step: float) -> float:
     """Mean squared error of the codes of the sample, in numpy."""
     if storage == "sq8":
         held = np.clip(np.rint(z / step), -127, 127) * step
     else:
         held = (np.clip(np.floor(z / step), -8, 7) + 0.5) * step
-    lost = np.maximum((centred**2).sum(1) - (z**2).sum(1), 0)
+    lost = np.maximum((rows**2).sum(1) - (z**2).sum(1), 0)
     return float((lost + ((z - held) ** 2).sum(1)).mean(dtype=np.float64))

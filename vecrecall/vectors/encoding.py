@@ -19,7 +19,7 @@ _SLICE = 4096  # rows a worker encodes between looks at the caller
 class Rotation:
     """A codec's rotation view (:mod:`vecrecall.kernels.encode`) and the constants that it points to."""
 
-    def __init__(self, codec: Codec) -> None:
+    def __init__(self, codec: Codec, products: bool) -> None:
         p, dim = codec.p, codec.dim
         mean = np.zeros(padded(dim, 16), np.float32)
         mean[:dim] = codec.mean
@@ -34,7 +34,7 @@ class Rotation:
             dim, p, codec.padded_p, *(address(a) for a in parts),
             address(rotation), rotation.strides[0], rotation.shape[1] // 64, address(self._zero_bias),
             address(self._numbers), address(codec.scale), address(codec.offset), address(codec.steps),
-            BITS[codec.storage], address(self._constants),
+            BITS[codec.storage], address(self._constants), int(products),
         )  # fmt: skip
         self.level_bytes = rotation.shape[1]
 
@@ -44,7 +44,7 @@ class Codes:
     """Codes and biases by slot."""
 
     codes: np.ndarray  # (capacity, bytes) uint8
-    bias: np.ndarray  # (capacity,) int32
+    bias: np.ndarray  # (capacity,) int32; under ip the bits of a float32 scale
 
     @classmethod
     def empty(cls, codec: Codec) -> Codes:
@@ -54,11 +54,11 @@ class Codes:
         """Room for n rows; the present object is untouched."""
         return Codes(grown(self.codes, n), grown(self.bias, n))
 
-    def view(self, storage: str) -> tuple[int, ...]:
-        """Row view (:mod:`vecrecall.kernels.distances`)."""
+    def view(self, form: str) -> tuple[int, ...]:
+        """Row view (:mod:`vecrecall.kernels.distances`) of codes in one of its forms."""
         return (
             address(self.codes), self.codes.shape[1], self.codes.shape[1] // 64, address(self.bias),
-            FORMS[storage], 0,
+            FORMS[form], 0,
         )  # fmt: skip
 
 
@@ -68,10 +68,6 @@ class QueryForms:
 
     forms: np.ndarray  # (capacity, bytes of a form) uint8; float rows: the walked rows themselves
     bias: np.ndarray  # (capacity,) int32
-
-    @classmethod
-    def empty(cls, codec: Codec) -> QueryForms:
-        return cls(aligned_zeros((0, codec.padded_p), np.uint8), aligned_zeros((0,), np.int32))
 
     def grown(self, n: int) -> QueryForms:
         return QueryForms(grown(self.forms, n), grown(self.bias, n))

@@ -1,16 +1,17 @@
-"""Metrics as Euclidean spaces: what a graph walks in, whatever distance the caller asked for.
+"""Metrics: in what form rows are walked, and which rows count as near while the graph is built.
 
-======== ==================================== ============================================
-metric   a stored row x is walked as          a query q is walked as
-======== ==================================== ============================================
-l2       x                                    q
-cosine   x / |x|                              q / |q|
-ip       (x, sqrt(limit**2 - |x|**2))         (q * limit / |q|, 0)
-======== ==================================== ============================================
+======== ================================== ===================== ==========================================
+metric   a stored row x is walked as        a query q asks as     when x is inserted or linked, it asks as
+======== ================================== ===================== ==========================================
+l2       x                                  q                     x
+cosine   x / |x|                            q / |q|               x / |x|
+ip       x / |x|, its products times |x|     q / |q|               x / |x|
+======== ================================== ===================== ==========================================
 
-The last line is the reduction of maximum inner product to nearest neighbour search of Bachrach et al. (2014), "Speeding
-up the Xbox recommender system using a Euclidean transformation": all walked rows have length ``limit``, so the
-nearest row is the one with the greatest inner product, and long rows do not swallow the edges of short ones.
+Inner product is walked as it is, without a reduction to distances: each stored row asks as the query of its own
+direction, so it is linked to the rows that such a query wants, which are long ones, and the heuristic compares
+directions (the graph of Morozov & Babenko 2018, "Non-metric similarity graphs for maximum inner product search",
+NeurIPS). Codes hold directions, the length stands beside them, so that long and short rows are coded equally well.
 """
 
 from dataclasses import dataclass
@@ -23,44 +24,32 @@ METRIC_CODES = {metric: code for code, metric in enumerate(METRICS)}
 
 @dataclass(frozen=True)
 class Space:
-    """A metric over ``dim`` dimensions; ``limit`` is the length of walked rows under ip (0 otherwise)."""
+    """A metric over ``dim`` dimensions; under ip, ``limit`` is the length that scales of codes are relative to."""
 
     metric: str
     dim: int
     limit: float = 0.0
 
     @property
-    def walk_dim(self) -> int:
-        """Dimensions that are walked in."""
-        return self.dim + (self.metric == "ip")
-
-    @property
     def padded_dim(self) -> int:
-        """``walk_dim`` filled up to whole blocks of 16."""
-        return -(-self.walk_dim // 16) * 16
+        """``dim`` filled up to whole blocks of 16."""
+        return -(-self.dim // 16) * 16
 
-    def walk_rows(self, rows: np.ndarray, slots: np.ndarray) -> np.ndarray:
-        """Rows (m, dim) float32 as they are walked: (m, padded_dim) float32, filled up with zeros.
+    def asking(self, rows: np.ndarray, slots: np.ndarray) -> np.ndarray:
+        """Rows (m, dim) float32 in the form in which they ask: (m, padded_dim) float32, filled up with zeros.
 
-        A zero row under cosine is at distance 1 from everything; it is walked as a direction drawn from its slot, since
-        the origin would be nearer to all rows than most rows are to each other.
+        A zero row has no direction; it is given one drawn from its slot. (Under cosine it is at distance 1 from
+        everything, and the origin would be nearer to all rows than most rows are to each other.)
         """
         out = np.zeros((len(rows), self.padded_dim), np.float32)
         out[:, : self.dim] = rows
-        if self.metric == "cosine":
+        if self.metric != "l2":
             lengths = row_lengths(rows)
             for i in np.flatnonzero(lengths == 0):
                 out[i, : self.dim] = np.random.default_rng((0x5EED, int(slots[i]))).standard_normal(self.dim)
                 lengths[i] = np.linalg.norm(out[i])
             out[:, : self.dim] = (out[:, : self.dim] / lengths[:, None]).astype(np.float32)
-        elif self.metric == "ip":
-            rest = self.limit**2 - row_lengths(rows) ** 2
-            out[:, self.dim] = np.sqrt(np.maximum(rest, 0))
         return out
-
-    def admits(self, rows: np.ndarray) -> bool:
-        """Whether no row is longer than the space was made for."""
-        return self.metric != "ip" or len(rows) == 0 or float(row_lengths(rows).max()) <= self.limit
 
 
 def row_lengths(rows: np.ndarray) -> np.ndarray:

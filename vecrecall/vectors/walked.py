@@ -11,8 +11,10 @@ from vecrecall.kernels.memory import address
 from vecrecall.vectors.codes import Codec
 from vecrecall.vectors.encoding import Codes, QueryForms, Rotation, encode, forms_from_codes
 from vecrecall.vectors.memory import aligned_zeros, grown
+from vecrecall.vectors.spaces import Space, row_lengths
 
 _ONE = np.ones(1, np.float32)
+_STEPS = 2.0**26  # keys under ip have so many steps up to the limit: a millionth of its length is still told apart
 
 
 class WalkedRows(Protocol):
@@ -27,7 +29,7 @@ class WalkedRows(Protocol):
         """Row view (:mod:`vecrecall.kernels.distances`)."""
 
     def write(self, rows: np.ndarray, first: int, forms: QueryForms, n_workers: int) -> np.ndarray:
-        """Hold walked rows (m, padded_dim) float32 from slot ``first`` on, and their forms; returns squared errors."""
+        """Hold rows (m, dim) float32 from slot ``first`` on, and their forms; returns their squared errors."""
 
     def no_forms(self) -> QueryForms:
         """Query forms of no row."""
@@ -45,21 +47,33 @@ class WalkedRows(Protocol):
 class CodedRows:
     """Rows as 4- or 8-bit codes under a trained codec."""
 
-    def __init__(self, codec: Codec, rotation: Rotation, codes: Codes, n: int) -> None:
-        self.codec, self.rotation, self.codes, self.n = codec, rotation, codes, n
+    def __init__(self, space: Space, codec: Codec, rotation: Rotation, codes: Codes, n: int) -> None:
+        self.space, self.codec, self.rotation, self.codes, self.n = space, codec, rotation, codes, n
 
     @classmethod
-    def empty(cls, codec: Codec) -> CodedRows:
-        return cls(codec, Rotation(codec), Codes.empty(codec), 0)
+    def empty(cls, space: Space, codec: Codec) -> CodedRows:
+        return cls(space, codec, Rotation(codec, space.metric == "ip"), Codes.empty(codec), 0)
 
     def with_room(self, n: int) -> CodedRows:
-        return CodedRows(self.codec, self.rotation, self.codes.grown(n), n)
+        return CodedRows(self.space, self.codec, self.rotation, self.codes.grown(n), n)
 
     def view(self) -> tuple[int, ...]:
-        return self.codes.view(self.codec.storage)
+        return self.codes.view(self.codec.storage + ("_ip" if self.space.metric == "ip" else ""))
+
+    @property
+    def unit(self) -> float:
+        """What one step of the keys stands for: squared distance, or minus the product with a query of length 1."""
+        if self.space.metric == "ip":
+            return (self.space.limit or 1) / _STEPS
+        return self.codec.unit
 
     def write(self, rows: np.ndarray, first: int, forms: QueryForms, n_workers: int) -> np.ndarray:
-        return encode(self.rotation, rows, first, self.codes, forms, n_workers)
+        slots = np.arange(first, first + len(rows))
+        error = encode(self.rotation, self.space.asking(rows, slots), first, self.codes, forms, n_workers)
+        if self.space.metric == "ip":
+            scale = row_lengths(rows) * (self.codec.unit / 2 / self.unit)
+            self.codes.bias[slots] = scale.astype(np.float32).view(np.int32)
+        return error
 
     def no_forms(self) -> QueryForms:
         return QueryForms(aligned_zeros((0, self.codec.padded_p), np.uint8), aligned_zeros((0,), np.int32))
@@ -75,34 +89,45 @@ class CodedRows:
 
 
 class FloatRows:
-    """Rows as float32 or float16, filled up with zeros to blocks of 16."""
+    """Rows as float32 or float16, filled up with zeros to blocks of 16; unit rows under cosine."""
 
-    def __init__(self, values: np.ndarray, n: int) -> None:
-        self.values, self.n = values, n
+    def __init__(self, space: Space, values: np.ndarray, n: int) -> None:
+        self.space, self.values, self.n = space, values, n
 
     @classmethod
-    def empty(cls, storage: str, padded_dim: int) -> FloatRows:
-        return cls(aligned_zeros((0, padded_dim), np.float16 if storage == "f16" else np.float32), 0)
+    def empty(cls, storage: str, space: Space) -> FloatRows:
+        return cls(space, aligned_zeros((0, space.padded_dim), np.float16 if storage == "f16" else np.float32), 0)
 
     def with_room(self, n: int) -> FloatRows:
-        return FloatRows(grown(self.values, n), n)
+        return FloatRows(self.space, grown(self.values, n), n)
 
     def view(self) -> tuple[int, ...]:
-        form = FORMS["f16_l2" if self.values.dtype == np.float16 else "f32_l2"]
+        storage = "f16" if self.values.dtype == np.float16 else "f32"
+        form = FORMS[f"{storage}_{'ip' if self.space.metric == 'ip' else 'l2'}"]
         row_bytes, blocks = self.values.strides[0], self.values.shape[1] // 16
         return (address(self.values), row_bytes, blocks, address(_ONE), form, 0)
 
     def write(self, rows: np.ndarray, first: int, forms: QueryForms, n_workers: int) -> np.ndarray:
-        at = slice(first, first + len(rows))
-        self.values[at] = rows
-        forms.forms[at] = self.values[at]
+        end = first + len(rows)
+        if self.space.metric == "ip":
+            self.values[first:end, : self.space.dim] = rows
+        else:
+            self.values[first:end] = self.space.asking(rows, np.arange(first, end))
+        self._write_forms(first, end, forms)
         return np.zeros(len(rows), np.float32)
+
+    def _write_forms(self, lo: int, hi: int, forms: QueryForms) -> None:
+        """Forms out of what is held, so that they are the same whenever they are made."""
+        held = self.values[lo:hi]
+        if self.space.metric == "ip":
+            held = self.space.asking(held[:, : self.space.dim].astype(np.float32), np.arange(lo, hi))
+        forms.forms[lo:hi] = held
 
     def no_forms(self) -> QueryForms:
         return QueryForms(aligned_zeros((0, self.values.shape[1]), np.float32), aligned_zeros((0,), np.int32))
 
     def recall_forms(self, forms: QueryForms) -> None:
-        forms.forms[: self.n] = self.values[: self.n]
+        self._write_forms(0, self.n, forms)
 
     def sections(self) -> dict[str, np.ndarray]:
         return {"walked": self.values[: self.n]}

@@ -11,6 +11,7 @@ from vecrecall.hnsw.graph import Graph
 from vecrecall.hnsw.parameters import Parameters
 from vecrecall.hnsw.plan import PLAN_FIELDS
 from vecrecall.kernels.memory import address
+from vecrecall.vectors.encoding import constants_block
 from vecrecall.vectors.rows import TYPES, KeptRows
 from vecrecall.vectors.spaces import METRIC_CODES, Space
 from vecrecall.vectors.walked import CodedRows, FloatRows, WalkedRows
@@ -41,7 +42,7 @@ class Content:
         object.__setattr__(self, "plan_address", address(plan))
         coded = isinstance(walked, CodedRows)
         unit = walked.unit if isinstance(walked, CodedRows) else 1.0
-        constants = np.array([0, 0, 0, 0, 1, unit], np.float32)
+        constants = constants_block(unit)
         object.__setattr__(self, "_constants", constants)  # the plan points into it
         plan[:5] = self.graph.view()
         plan[[plan_fields.ENTRY, plan_fields.TOP]] = self.graph.entry, self.graph.top
@@ -50,7 +51,7 @@ class Content:
         if self.kept is not None:
             plan[plan_fields.ROWS_VIEW :][:6] = self.kept.view(space.metric)
         if isinstance(walked, CodedRows):
-            plan[plan_fields.ROTATION :][:17] = walked.rotation.view
+            plan[plan_fields.ROTATION :][:18] = walked.rotation.view
         plan[plan_fields.CODED :][:6] = (
             coded, self.kept is not None, METRIC_CODES[space.metric], space.dim, space.padded_dim, self.n,
         )  # fmt: skip

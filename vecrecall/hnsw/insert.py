@@ -14,7 +14,7 @@ from vecrecall.hnsw.scratch import (
 from vecrecall.hnsw.select_neighbours import select_neighbours
 from vecrecall.hnsw.walk import descend, reopen, search_layer
 from vecrecall.kernels.distances import distances
-from vecrecall.kernels.jit import inner, kernel
+from vecrecall.kernels.jit import inner, int64, kernel
 from vecrecall.kernels.memory import load32, load64, store32, store64
 from vecrecall.kernels.pool import offer
 from vecrecall.kernels.visited import forget
@@ -36,7 +36,7 @@ def offer_earlier(view, query, bias, batch, levels, n_earlier, lowest, highest, 
             i += 1
         if m > 0:
             distances(view, query, bias, listed, m, keys)
-            size = offer(pool, 0, size, ef, listed, keys, m)[1]
+            size = offer(pool, int64(0), size, ef, listed, keys, m)[1]
     return size
 
 
@@ -65,15 +65,15 @@ def link_upper(gv, view, fv, batch, levels, i, entry, top, ef, fill, scratch, la
     nearest, key = entry, load64(lane, KEY)
     for level in range(top, node_level, -1):
         nearest, key = descend(view, gv, query, bias, nearest, key, level, log, keys)
-    size = 0
+    size = int64(0)
     for level in range(node_level, 0, -1):
         highest = level  # higher ones were offered in the layer above, and their pool goes on here
         if level == node_level:
-            highest = MAX_LEVEL
+            highest = int64(MAX_LEVEL)
         if level == min(top, node_level):
             store64(pool, 0, (key << 32) | (nearest << 1))
-            size = 1
-            highest = MAX_LEVEL
+            size = int64(1)
+            highest = int64(MAX_LEVEL)
         if level <= top:
             reopen(pool, size)
             size, n_logged = search_layer(view, gv, query, bias, size, ef, level, pool, seen, log, log_room, keys)
@@ -82,9 +82,9 @@ def link_upper(gv, view, fv, batch, levels, i, entry, top, ef, fill, scratch, la
         choose_among(gv, view, fv, scratch, pool, size, level, i, fill, chosen)
     if top == 0:  # nothing was walked above
         store64(pool, 0, (key << 32) | (nearest << 1))
-        size = 1
+        size = int64(1)
     reopen(pool, size)
-    open_base(gv, lane, size)
+    open_base(gv, lane, int64(size))
 
 
 @inner
@@ -108,11 +108,12 @@ def finish(gv, view, fv, batch, levels, top, ef, fill, scratch, lane, chosen):
     i, pool = load64(lane, QUERY), load64(lane, POOL)
     leave(scratch, lane)
     offered_above = top > 0 and load32(levels, load32(batch, i)) > 0
+    highest = int64(0 if offered_above else MAX_LEVEL)
     size = offer_earlier(
-        view, load64(lane, ASKED), load64(lane, BIAS), batch, levels, i, 0, 0 if offered_above else MAX_LEVEL, pool,
-        load64(lane, SIZE), ef, load64(scratch, LISTED), load64(scratch, KEYS),
+        view, load64(lane, ASKED), load64(lane, BIAS), batch, levels, i, int64(0), highest, pool, load64(lane, SIZE),
+        ef, load64(scratch, LISTED), load64(scratch, KEYS),
     )  # fmt: skip
-    choose_among(gv, view, fv, scratch, pool, size, 0, i, fill, chosen)
+    choose_among(gv, view, fv, scratch, pool, size, int64(0), i, fill, chosen)
 
 
 @kernel

@@ -12,7 +12,7 @@ from vecrecall.hnsw.scratch import (
 )  # fmt: skip
 from vecrecall.hnsw.walk import ask_for_rows, linked, nearest_of, neighbours
 from vecrecall.kernels.distances import distances
-from vecrecall.kernels.jit import inner
+from vecrecall.kernels.jit import inner, int64
 from vecrecall.kernels.memory import load64, prefetch, store32, store64
 from vecrecall.kernels.pool import next_unexpanded, offer, row_of
 from vecrecall.kernels.visited import forget, keep_unseen, visit
@@ -62,7 +62,7 @@ def choose(gv, lane):
     store64(lane, POSITION, position)
     if position == size:
         return False
-    row = neighbours(gv, row_of(load64(pool, position)), 0)
+    row = neighbours(gv, row_of(load64(pool, position)), int64(0))
     for byte in range(0, gv[1] * 4, 64):
         prefetch(row + byte)
     return True
@@ -94,12 +94,12 @@ def expand(gv, view, head, lane):
         store64(lane, N_LOGGED, 0)
     fresh = load64(lane, LOG) + 4 * n_logged
     node = row_of(load64(load64(lane, POOL), load64(lane, POSITION)))
-    m = keep_unseen(neighbours(gv, node, 0), gv[1], load64(lane, SEEN), fresh)
+    m = keep_unseen(neighbours(gv, node, int64(0)), gv[1], load64(lane, SEEN), fresh)
     ask_for_rows(view, fresh, m)
     store64(lane, N_FRESH, m)
     following = load64(lane, POSITION) + 1
     if following < load64(lane, SIZE):  # what will be chosen next unless something nearer is found now
-        row = neighbours(gv, row_of(load64(load64(lane, POOL), following)), 0)
+        row = neighbours(gv, row_of(load64(load64(lane, POOL), following)), int64(0))
         for byte in range(0, gv[1] * 4, 64):
             prefetch(row + byte)
 
@@ -145,7 +145,7 @@ def advance(gv, view, head, lane, ef):
             store64(lane, STAGE, LOOK_UP)
             return
         store64(load64(lane, POOL), 0, (load64(lane, KEY) << 32) | (load64(lane, NODE) << 1))
-        open_base(gv, lane, 1)
+        open_base(gv, lane, int64(1))
         return
     score(view, head, lane, ef)
     store64(lane, STAGE, EXPAND if choose(gv, lane) else DONE)

@@ -7,7 +7,7 @@ among all.
 
 from vecrecall.hnsw.walk import ask_for_rows, neighbours
 from vecrecall.kernels.distances import distances
-from vecrecall.kernels.jit import inner, kernel
+from vecrecall.kernels.jit import inner, int64, kernel
 from vecrecall.kernels.memory import load32, load64, prefetch, store32
 
 
@@ -126,7 +126,7 @@ def ask_for_target(gv, view, fv, level, target, capacity, rows, deep):
     """Prefetch the row of a target and its form; ``deep``: the codes of what it is linked to, its row being there."""
     row = target if level == 0 else load32(gv[4], target) + level - 1
     links, link_keys = neighbours(gv, target, level), rows[0] + row * capacity * 4
-    if deep:
+    if deep == 1:
         ask_for_rows(view, links, load32(rows[2], row))
         return
     for byte in range(0, capacity * 4, 64):
@@ -153,9 +153,9 @@ def link_targets(gv, view, fv, batch, level, fill, targets, lo, hi, head, follow
     to_node, moved = listed + 4 * (width + 8), listed + 8 * (width + 8)
     for t in range(lo, hi):
         if t + 4 < hi:
-            ask_for_target(gv, view, fv, level, load32(targets, t + 4), capacity, rows, False)
+            ask_for_target(gv, view, fv, level, load32(targets, t + 4), capacity, rows, int64(0))
         if t + 2 < hi:
-            ask_for_target(gv, view, fv, level, load32(targets, t + 2), capacity, rows, True)
+            ask_for_target(gv, view, fv, level, load32(targets, t + 2), capacity, rows, int64(1))
         target = load32(targets, t)
         row = target if level == 0 else load32(gv[4], target) + level - 1
         links, link_keys = neighbours(gv, target, level), rows[0] + row * capacity * 4

@@ -11,9 +11,9 @@ GRAPH = 0  # 5 numbers: Graph.view()
 ENTRY, TOP = 5, 6
 WALK_VIEW = 8  # 6 numbers: row view of what is walked
 ROWS_VIEW = 14  # 6 numbers: row view of the kept rows
-ROTATION = 20  # 17 numbers: rotation view
-CODED, ROWS_KEPT, METRIC, DIM, PADDED_DIM, N = range(37, 43)
-CONSTANTS = 43  # address of float32: four zeros, 1, unit of the keys
+ROTATION = 20  # 18 numbers: rotation view
+CODED, ROWS_KEPT, METRIC, DIM, PADDED_DIM, N = range(38, 44)
+CONSTANTS = 44  # address of vectors.encoding.constants_block
 PLAN_FIELDS = 48
 UNIT = 5  # place in CONSTANTS
 
@@ -42,5 +42,5 @@ def rotation(plan):
     return (
         load64(plan, 20), load64(plan, 21), load64(plan, 22), load64(plan, 23), load64(plan, 24), load64(plan, 25),
         load64(plan, 26), load64(plan, 27), load64(plan, 28), load64(plan, 29), load64(plan, 30), load64(plan, 31),
-        load64(plan, 32), load64(plan, 33), load64(plan, 34), load64(plan, 35), load64(plan, 36),
+        load64(plan, 32), load64(plan, 33), load64(plan, 34), load64(plan, 35), load64(plan, 36), load64(plan, 37),
     )  # fmt: skip

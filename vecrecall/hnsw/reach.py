@@ -1,7 +1,7 @@
 """What a walk of the base layer can reach from the entry, as a tree."""
 
 from vecrecall.hnsw.walk import neighbours
-from vecrecall.kernels.jit import kernel
+from vecrecall.kernels.jit import int64, kernel
 from vecrecall.kernels.memory import load32, store32
 
 
@@ -16,7 +16,7 @@ def reach_from(gv, start, parents, queue):
     while done < n:
         node = load32(queue, done)
         done += 1
-        row = neighbours(gv, node, 0)
+        row = neighbours(gv, node, int64(0))
         for j in range(gv[1]):
             other = load32(row, j)
             if load32(parents, other) < 0:

@@ -1,7 +1,6 @@
 """Search: queries walk in lanes over the codes, kept rows decide."""
 
 import numpy as np
-from numba import int64
 
 from vecrecall.hnsw.lanes import DONE, IDLE, advance, leave, set_out
 from vecrecall.hnsw.plan import (
@@ -13,7 +12,7 @@ from vecrecall.hnsw.scratch import (
 )  # fmt: skip
 from vecrecall.kernels.distances import distances
 from vecrecall.kernels.encode import encode_query, squared_length
-from vecrecall.kernels.jit import inner, kernel
+from vecrecall.kernels.jit import inner, int64, kernel
 from vecrecall.kernels.memory import (
     address, float_of_bits, load32, load64, load_f32, prefetch, root32, store32, store64, store_f32,
 )  # fmt: skip
@@ -35,7 +34,7 @@ def prepare(plan, head, lane, q):
     compared, asked = load64(lane, FLOATS), load64(lane, FLOATS)
     for j in range(dim):
         store_f32(compared, j, load_f32(q, j))
-    square = squared_length(compared, 0, load64(plan, PADDED_DIM) >> 4, constants, dots)
+    square = squared_length(compared, int64(0), load64(plan, PADDED_DIM) >> 4, constants, dots)
     if not square < np.float32(np.inf):
         return False
     if metric != _L2:

@@ -9,7 +9,7 @@ from vecrecall.hnsw.scratch import (
 from vecrecall.hnsw.select_neighbours import select_neighbours
 from vecrecall.hnsw.walk import descend, neighbours, reopen, search_layer
 from vecrecall.kernels.distances import distances
-from vecrecall.kernels.jit import inner, kernel
+from vecrecall.kernels.jit import inner, int64, kernel
 from vecrecall.kernels.memory import load32, load64, store32, store64
 from vecrecall.kernels.pool import insert_sorted
 from vecrecall.kernels.visited import forget
@@ -76,7 +76,7 @@ def insert_one_by_one(gv, view, fv, slots, levels, lo, hi, entry, top, ef, base_
         for level in range(top, node_level, -1):
             nearest, key = descend(view, gv, query, bias, nearest, key, level, log, keys)
         store64(pool, 0, (key << 32) | (nearest << 1))
-        size = 1
+        size = int64(1)
         for level in range(min(top, node_level), -1, -1):
             reopen(pool, size)
             size, n_logged = search_layer(view, gv, query, bias, size, ef, level, pool, seen, log, log_room, keys)

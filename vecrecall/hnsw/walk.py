@@ -6,7 +6,7 @@ distances.
 """
 
 from vecrecall.kernels.distances import distances
-from vecrecall.kernels.jit import inner
+from vecrecall.kernels.jit import inner, int64
 from vecrecall.kernels.memory import load32, load64, prefetch, store32, store64
 from vecrecall.kernels.pool import next_unexpanded, offer, row_of
 from vecrecall.kernels.visited import keep_unseen, visit
@@ -83,7 +83,7 @@ def search_layer(view, gv, query, query_bias, size, ef, level, pool, seen, log, 
         n_logged += 1
     ran_over = False
     degree = gv[1] if level == 0 else gv[3]
-    position = next_unexpanded(pool, 0, size)
+    position = next_unexpanded(pool, int64(0), int64(size))
     while position < size:
         if n_logged + degree + 4 > log_room:
             ran_over = True

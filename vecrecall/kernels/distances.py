@@ -8,14 +8,15 @@ A *row view* is a tuple of six int64 that says what the rows are:
 2  blocks a row (:mod:`vecrecall.kernels.dot` states the dimensions of a block)
 3  codes: address of the bias (int32, one a row), under ip of the scale (float32); float rows under l2: address of
    scales (float32)
-4  how the rows are held and compared: a value of :data:`FORMS`
+4  address of the compiled function for how the rows are held and compared (:mod:`vecrecall.kernels.forms`)
 5  float rows under l2: bytes from one scale to the next (0: one scale for all)
 == ===========================================================================================
 
 The result is an int32 *key* that orders as the distance does: for codes ``bias[x] + query_bias - dot``, under ip
 ``-(query_bias + dot) * scale[x]``; for float rows the bits of a float32 (of the squared distance, or of minus the inner
 product with its order put right).
-The form is switched once a call, outside the loops, so one compiled kernel serves every storage and metric.
+One compiled kernel so serves every storage and metric, and none holds a copy of the wide arithmetic, which would be
+compiled anew in each: that was half of the time that a first build and search took.
 """
 
 from typing import Any
@@ -29,7 +30,7 @@ from vecrecall.kernels.dot import CODE_DOTS, FLOAT_SUMS
 from vecrecall.kernels.memory import F32, I32, I64, pointer
 
 SCALED_CODES = {"sq4_ip": "sq4", "sq8_ip": "sq8"}
-FORMS = {name: code for code, name in enumerate([*CODE_DOTS, *SCALED_CODES, *FLOAT_SUMS])}
+FORMS = (*CODE_DOTS, *SCALED_CODES, *FLOAT_SUMS)
 MISSING = 0x7FFFFFFF  # a key no row has: greater than that of any distance
 V4 = ir.VectorType(I32, 4)
 
@@ -96,31 +97,24 @@ def _pad_listed(b: Any, listed: Any, m: Any) -> Any:
     return m4
 
 
-def _distances_function(module: Any) -> Any:
-    """The function in this LLVM module: made once, called from each site (a copy a site is compiled a site)."""
-    name = "vecrecall.distances"
-    if name in module.globals:
-        return module.globals[name]
-    f = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * 11), name)
-    f.linkage = "linkonce_odr"
-    f.attributes.add("noinline")
-    *args, form = f.args
-    b = ir.IRBuilder(f.append_basic_block("entry"))
-    m4 = _pad_listed(b, args[7], args[8])
-    done = f.append_basic_block("done")
-    switch = b.switch(form, done)
-    for which, code in FORMS.items():
-        block = f.append_basic_block(which)
-        switch.add_case(I64(code), block)
-        b.position_at_end(block)
-        if which in CODE_DOTS or which in SCALED_CODES:
-            _code_keys(b, args, m4, CODE_DOTS[SCALED_CODES.get(which, which)], which in SCALED_CODES)
-        else:
-            _float_keys(b, args, m4, FLOAT_SUMS[which], which.endswith("_ip"))
-        b.branch(done)
-    b.position_at_end(done)
-    b.ret_void()
-    return f
+def _keys(which: str) -> Any:
+    """An intrinsic that writes the keys of one form; as a function of ten int64."""
+
+    def keys(tc, rows, row_bytes, n_blocks, bias, scale_bytes, query, query_bias, listed, m, out):
+        def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:
+            m4 = _pad_listed(b, a[7], a[8])
+            if which in FLOAT_SUMS:
+                _float_keys(b, a, m4, FLOAT_SUMS[which], which.endswith("_ip"))
+            else:
+                _code_keys(b, a, m4, CODE_DOTS[SCALED_CODES.get(which, which)], which in SCALED_CODES)
+            return cx.get_dummy_value()
+
+        return types.void(*[types.int64] * 10), generate
+
+    return intrinsic(keys)
+
+
+KEYS_OF = {which: _keys(which) for which in FORMS}
 
 
 @intrinsic
@@ -128,13 +122,14 @@ def distances(tc: Any, view: Any, query: Any, query_bias: Any, listed: Any, m: A
     """out[j] = key of row listed[j] to the query, j < m, m > 0.
 
     ``listed`` and ``out`` are addresses of int32 with room for the next multiple of four; ``query`` is the address
-    of the query in the form of the rows (codes: int8 or uint8 code of the query; float rows: float32 in blocks of 16).
+    of the query in the form of the rows (codes: int8, s8: uint8, float rows: float32 in blocks of 16).
     """
 
     def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:
-        rows, row_bytes, n_blocks, bias, form, scale_bytes = cgutils.unpack_tuple(b, a[0], 6)
-        arguments = [rows, row_bytes, n_blocks, bias, scale_bytes, *a[1:], form]
-        b.call(_distances_function(b.module), arguments)
+        rows, row_bytes, n_blocks, bias, function, scale_bytes = cgutils.unpack_tuple(b, a[0], 6)
+        kind = ir.FunctionType(I32, [I64] * 12)  # Numba's convention: a place for the result, one for an error
+        result = b.ptrtoint(cgutils.alloca_once(b, I64), I64)
+        b.call(pointer(b, function, kind), [result, I64(0), rows, row_bytes, n_blocks, bias, scale_bytes, *a[1:]])
         return cx.get_dummy_value()
 
     return types.void(view, *[types.int64] * 5), generate

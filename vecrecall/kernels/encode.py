@@ -13,8 +13,9 @@ of int64:
 11 addresses of scale, 12: offset (float32 by dimension of z)
 13 address of the steps: 1/query step, 1/code step, code step, 1/unit (float32)
 14 bits of a code: 4 or 8
-15 address of constants: four zeros, then 1.0 (float32)
+15 address of constants: four zeros and 1.0 (float32), at byte 24 the address of the function for float32 rows under l2
 16 1 under ip: biases of queries hold no energy, those of rows are not written (scales stand there)
+17 address of the function for rows of int8
 == =====================================================================================
 
 x is float32 filled up with zeros to whole blocks of 16. Scratch for one vector: ``levels`` (uint8, bytes of a row of
@@ -23,13 +24,14 @@ R), ``dots`` (int32, p + 4), ``z`` (float32, whole blocks).
 
 import numpy as np
 
-from vecrecall.kernels.distances import FORMS, distances
-from vecrecall.kernels.jit import inner, kernel
+from vecrecall.kernels.distances import distances
+from vecrecall.kernels.jit import inner, int64, kernel
 from vecrecall.kernels.memory import (
     clip,
     float_of_bits,
     floor32,
     load32,
+    load64,
     load_f32,
     load_u8,
     store32,
@@ -37,7 +39,6 @@ from vecrecall.kernels.memory import (
     store_u8,
 )
 
-_S8, _F32 = FORMS["s8"], FORMS["f32_l2"]
 _ZERO, _HALF, _TOP = np.float32(0), np.float32(0.5), np.float32(255)
 _LOW8, _HIGH8 = np.float32(-127), np.float32(127)
 _LOW4, _HIGH4, _MIDDLE4 = np.float32(-8), np.float32(7.5), np.float32(7.5)
@@ -50,7 +51,7 @@ def rotate(rv, x, levels, dots, z):
     for j in range(rv[0]):
         level = clip((load_f32(x, j) - load_f32(rv[3], j)) * load_f32(rv[4], j), _ZERO, _TOP)
         store_u8(levels, j, floor32(level + _HALF))
-    distances((rv[6], rv[7], rv[8], rv[9], _S8, 0), levels, 0, rv[10], rv[1], dots)
+    distances((rv[6], rv[7], rv[8], rv[9], rv[17], 0), levels, 0, rv[10], rv[1], dots)
     for j in range(rv[1]):
         store_f32(z, j, load_f32(rv[12], j) - np.float32(load32(dots, j)) * load_f32(rv[11], j))
     for j in range(rv[1], rv[2]):
@@ -61,7 +62,7 @@ def rotate(rv, x, levels, dots, z):
 def squared_length(x, origin, blocks, constants, out):
     """|x - origin|**2 over blocks of 16 float32; ``origin`` 0 stands for the zero vector."""
     scale = constants + (0 if origin == 0 else 16)
-    distances((x if origin == 0 else origin, 0, blocks, scale, _F32, 0), x, 0, constants, 1, out)
+    distances((x if origin == 0 else origin, 0, blocks, scale, load64(constants, 3), 0), x, 0, constants, 1, out)
     return float_of_bits(load32(out, 0))
 
 
@@ -86,7 +87,7 @@ def write_form(rv, z, full, form):
         c = floor32(clip(load_f32(z, j) * inverse, _LOW8, _HIGH8) + _HALF)
         total += c
         store_u8(form, j, c)
-    return query_bias(rv, total, full)
+    return query_bias(rv, int64(total), full)
 
 
 @inner
@@ -127,7 +128,7 @@ def write_code4(rv, z, code):
 @inner
 def write_code(rv, z, full, code, dots):
     """Code of z; returns (bias, squared error of the code). The energy lost by the projection goes into the bias."""
-    within = squared_length(z, 0, rv[2] >> 4, rv[15], dots)
+    within = squared_length(z, int64(0), rv[2] >> 4, rv[15], dots)
     if rv[14] == 8:
         size, error = write_code8(rv, z, code)
     else:
@@ -174,5 +175,5 @@ def forms_of_codes(rv, codes, code_bytes, bias, n, forms, form_bias):
             f = floor32(clip(c * ratio, _LOW8, _HIGH8) + _HALF)
             total += f
             store_u8(form, j, f)
-        correction = query_bias(rv, total, _ZERO)
+        correction = query_bias(rv, int64(total), _ZERO)
         store32(form_bias, i, correction if rv[16] == 1 else load32(bias, i) + correction)

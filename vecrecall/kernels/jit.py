@@ -9,7 +9,7 @@ be compiled as one more specialisation.
 import sys
 from typing import Any
 
-from numba import njit
+from numba import njit, types
 from numba.core import event
 
 
@@ -42,4 +42,5 @@ def kernel(function: Any) -> Any:
         return njit(nogil=True, no_cfunc_wrapper=True)(function)
 
 
+int64 = types.int64  # one type for a literal argument: int64(0)
 inner = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)

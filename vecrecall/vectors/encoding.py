@@ -6,14 +6,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vecrecall.kernels.distances import FORMS
 from vecrecall.kernels.encode import encode_rows, forms_of_codes
+from vecrecall.kernels.forms import distance_function
 from vecrecall.kernels.memory import address
 from vecrecall.threads import run
 from vecrecall.vectors.codes import BITS, Codec, padded
 from vecrecall.vectors.memory import aligned_zeros, grown
 
 _SLICE = 4096  # rows a worker encodes between looks at the caller
+
+
+def constants_block(unit: float) -> np.ndarray:
+    """What kernels read as constants: four zeros, 1 and a unit (float32), the function for float32 rows, l2."""
+    block = np.zeros(4, np.int64)
+    block.view(np.float32)[4:6] = 1, unit
+    block[3] = distance_function("f32_l2")
+    return block
 
 
 class Rotation:
@@ -26,7 +34,7 @@ class Rotation:
         self._zero_bias = np.zeros(padded(p, 4), np.int32)
         self._numbers = np.zeros(padded(p, 4), np.int32)
         self._numbers[:p] = np.arange(p)
-        self._constants = np.array([0, 0, 0, 0, 1], np.float32)
+        self._constants = constants_block(1.0)
         self._kept = (codec, mean)
         rotation = codec.rotation
         parts = [codec.low, codec.inverse_range, mean]
@@ -34,7 +42,7 @@ class Rotation:
             dim, p, codec.padded_p, *(address(a) for a in parts),
             address(rotation), rotation.strides[0], rotation.shape[1] // 64, address(self._zero_bias),
             address(self._numbers), address(codec.scale), address(codec.offset), address(codec.steps),
-            BITS[codec.storage], address(self._constants), int(products),
+            BITS[codec.storage], address(self._constants), int(products), distance_function("s8"),
         )  # fmt: skip
         self.level_bytes = rotation.shape[1]
 
@@ -58,7 +66,7 @@ class Codes:
         """Row view (:mod:`vecrecall.kernels.distances`) of codes in one of its forms."""
         return (
             address(self.codes), self.codes.shape[1], self.codes.shape[1] // 64, address(self.bias),
-            FORMS[form], 0,
+            distance_function(form), 0,
         )  # fmt: skip
 
 

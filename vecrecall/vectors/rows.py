@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vecrecall.inputs import Rows
-from vecrecall.kernels.distances import FORMS
+from vecrecall.kernels.forms import distance_function
 from vecrecall.kernels.memory import address
 from vecrecall.vectors.memory import aligned_zeros, grown
 from vecrecall.vectors.spaces import inverse_lengths
@@ -61,10 +61,10 @@ class KeptRows:
 
     def view(self, metric: str) -> tuple[int, ...]:
         """Row view (:mod:`vecrecall.kernels.distances`) that gives exact keys under a metric."""
-        form = FORMS[f"{self.name}_{'ip' if metric == 'ip' else 'l2'}"]
+        function = distance_function(f"{self.name}_{'ip' if metric == 'ip' else 'l2'}")
         scale, scale_bytes = (_ONE, 0) if self.inverse is None else (self.inverse, 4)
         row_bytes, blocks = self.values.strides[0], self.values.shape[1] // 16
-        return (address(self.values), row_bytes, blocks, address(scale), form, scale_bytes)
+        return (address(self.values), row_bytes, blocks, address(scale), function, scale_bytes)
 
     def nbytes(self) -> int:
         return self.values.nbytes + (0 if self.inverse is None else self.inverse.nbytes)

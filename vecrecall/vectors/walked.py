@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from vecrecall.kernels.distances import FORMS
+from vecrecall.kernels.forms import distance_function
 from vecrecall.kernels.memory import address
 from vecrecall.vectors.codes import Codec
 from vecrecall.vectors.encoding import Codes, QueryForms, Rotation, encode, forms_from_codes
@@ -103,9 +103,9 @@ class FloatRows:
 
     def view(self) -> tuple[int, ...]:
         storage = "f16" if self.values.dtype == np.float16 else "f32"
-        form = FORMS[f"{storage}_{'ip' if self.space.metric == 'ip' else 'l2'}"]
+        function = distance_function(f"{storage}_{'ip' if self.space.metric == 'ip' else 'l2'}")
         row_bytes, blocks = self.values.strides[0], self.values.shape[1] // 16
-        return (address(self.values), row_bytes, blocks, address(_ONE), form, 0)
+        return (address(self.values), row_bytes, blocks, address(_ONE), function, 0)
 
     def write(self, rows: np.ndarray, first: int, forms: QueryForms, n_workers: int) -> np.ndarray:
         end = first + len(rows)

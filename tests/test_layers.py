@@ -21,7 +21,7 @@ SOURCES = sorted(ROOT.rglob("*.py"))
 # Lowest first. What stands on one line does not know one another.
 LAYERS = (
     ("errors",),
-    ("threads", "inputs", "progress"),
+    ("threads", "blas", "inputs", "progress"),
     ("kernels",),
     ("vectors",),
     ("hits", "ids", "file"),

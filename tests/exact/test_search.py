@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vecrecall.exact import blas, search
-from vecrecall.exact.blas import one_blas_thread
+from vecrecall.blas import one_blas_thread
 from vecrecall.exact.search import nearest
 
 METRICS = ("l2", "ip", "cosine")

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecrecall import threads
-from vecrecall.exact.blas import one_blas_thread
+from vecrecall.blas import one_blas_thread
 from vecrecall.kernels.direct import METRIC_CODES, norms, scan, values_of
 from vecrecall.kernels.topk import select
 

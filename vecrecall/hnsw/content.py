@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vecrecall.hnsw import plan as plan_fields
+from vecrecall.hnsw.entries import Entries
 from vecrecall.hnsw.graph import Graph
 from vecrecall.hnsw.parameters import Parameters
 from vecrecall.hnsw.plan import PLAN_FIELDS
@@ -21,7 +22,7 @@ from vecrecall.vectors.walked import CodedRows, FloatRows, WalkedRows
 class Content:
     """Rows, walked rows and graph of n vectors.
 
-    ``walked`` is None (and the graph empty) while a coded index holds too few rows to train codes.
+    ``entries`` is None where a search goes by the upper layers. ``walked`` is None (and the graph empty) while a coded index holds too few rows to train codes.
     """
 
     n: int
@@ -33,6 +34,7 @@ class Content:
     n_decided: int = 0  # rows there were when ef_construction was decided
     n_since: int = 0  # rows added since the codes were trained, and the sum of their squared errors
     error_since: float = 0.0
+    entries: Entries | None = None
     plan: np.ndarray = field(init=False)
     plan_address: int = field(init=False)
 
@@ -55,6 +57,10 @@ class Content:
         plan[plan_fields.CODED :][:6] = (
             coded, self.kept is not None, METRIC_CODES[space.metric], space.dim, space.padded_dim, self.n,
         )  # fmt: skip
+        if walked is not None and self.entries is not None:
+            plan[plan_fields.ENTRY_VIEW :][:6] = self.entries.view(walked)
+            listed, slots = address(self.entries.listed), address(self.entries.slots)
+            plan[plan_fields.N_ENTRIES :][:3] = len(self.entries.slots), listed, slots
         plan[plan_fields.CONSTANTS] = address(constants)
 
     @property

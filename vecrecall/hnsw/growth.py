@@ -12,6 +12,7 @@ import numpy as np
 
 from vecrecall.hnsw.building import Builder, Progress, Workbench
 from vecrecall.hnsw.content import Content
+from vecrecall.hnsw.entries import GROWN, Entries, choose_entries
 from vecrecall.hnsw.graph import drawn_levels
 from vecrecall.hnsw.order import random_order
 from vecrecall.hnsw.parameters import Parameters
@@ -64,7 +65,8 @@ class Growth:
             undo.restore()
             raise
         kept = None if self.parameters.keep is None else self.kept
-        content = Content(self.n, space, kept, walked, graph, ef_construction, n_decided, *since)
+        entries = self._entries(walked, bench, walked_anew=since == (0, 0.0))
+        content = Content(self.n, space, kept, walked, graph, ef_construction, n_decided, *since, entries)
         return content, (None if kept is None else bench)
 
     def take(self, slots: np.ndarray | slice) -> np.ndarray:
@@ -148,6 +150,15 @@ class Growth:
         if self.n < 2 * self.old.n_decided or not self._can_start_afresh():
             return self.old.ef_construction, self.old.n_decided
         return ef_construction_for(space, self.take, self.n), self.n
+
+    def _entries(self, walked: WalkedRows, bench: Workbench, *, walked_anew: bool) -> Entries | None:
+        """Where searches enter. The textbook's enter by the layers; so do products, which cover nothing."""
+        if self.parameters.schedule == "sequential" or self.old.space.metric == "ip":
+            return None
+        old = self.old.entries
+        if old is not None and not walked_anew and (self.n - old.n) * GROWN < old.n:
+            return old
+        return choose_entries(walked, bench.forms, self.n)
 
     def _insert(self, builder: Builder, order: np.ndarray | None, remeasure: bool) -> None:
         first = self.old.graph.n

@@ -92,7 +92,7 @@ class HNSW(Index):
         ids: Any = None,
         M: int = 24,
         ef_construction: int | None = None,
-        storage: str = "sq4",
+        storage: str = "auto",
         reduce: str | int | None = "auto",
         keep: str | None = "auto",
         order: str | NDArray[np.integer] = "random",
@@ -120,9 +120,10 @@ class HNSW(Index):
         ef_construction : int, optional
             Candidates looked at for each new node. Default: 64, or 128 where the intrinsic dimension of the data is
             high (a mean LID above 20 in a sample).
-        storage : {"sq4", "sq8", "f16", "f32"}
-            What is walked: codes of 4 or 8 bits a dimension, or floats. Codes are trained on a sample, and again when
-            the index has outgrown it or the data have drifted. Below 1,024 rows nothing is trained: rows are kept and
+        storage : {"auto", "sq4", "sq8", "f16", "f32"}
+            What is walked: codes of 4 or 8 bits a dimension, or floats. "auto" takes 4 bits, or 8 where 4 are too coarse
+            to tell neighbours apart. Codes are trained on a sample, and again when the index has outgrown it or the
+            data have drifted. Below 1,024 rows nothing is trained: rows are kept and
             a search scans them exactly.
         reduce : "auto", None or int
             Dimensions that codes are made of: "auto" takes the fewest blocks of 128 (sq8: 64) principal dimensions
@@ -381,7 +382,7 @@ class HNSW(Index):
         1793
         """
         n, dim, M = as_count(n, "n", least=0), as_count(dim, "dim"), as_count(M, "M", least=2)
-        storage = as_choice(storage, "storage", STORAGES)
+        storage = as_choice(storage, "storage", STORAGES[1:])
         keep = None if keep is None else as_choice(keep, "keep", tuple(TYPES))
         p = dim if p is None else as_count(p, "p")
         row = padded(dim, 16)
@@ -403,7 +404,7 @@ class HNSW(Index):
             return f"{kept}, scanned until there are {FEWEST:,} to train codes on"
         what = self._settings.storage
         if isinstance(walked, CodedRows):
-            what = f"{what} codes of {walked.codec.p} dimensions"
+            what = f"{walked.codec.storage} codes of {walked.codec.p} dimensions"
         return f"M={self._settings.M}, ef_construction={content.ef_construction}, ef={self._ef}, {what}, {kept}"
 
     def _parameters(self) -> dict[str, Any]:

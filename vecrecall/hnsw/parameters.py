@@ -7,7 +7,7 @@ from typing import Any
 
 from vecrecall.inputs import as_choice, as_count
 
-STORAGES = ("sq4", "sq8", "f16", "f32")
+STORAGES = ("auto", "sq4", "sq8", "f16", "f32")
 KEEPS = ("auto", "u8", "f16", "f32")
 SCHEDULES = ("parallel", "sequential")
 ORDERS = ("random", "given")
@@ -31,7 +31,7 @@ class Parameters:
     @property
     def coded(self) -> bool:
         """Whether rows are walked as trained codes."""
-        return self.storage in ("sq4", "sq8")
+        return self.storage in ("auto", "sq4", "sq8")
 
     @classmethod
     def checked(
@@ -49,7 +49,7 @@ class Parameters:
         if reduce not in (None, "auto") and storage in ("f16", "f32"):
             raise ValueError(
                 f"reduce={reduce} was given with storage={storage!r}, which walks all dimensions; "
-                "leave reduce out or use storage='sq4' or 'sq8'"
+                "leave reduce out or use codes: storage='auto', 'sq4' or 'sq8'"
             )
         if ef_construction is not None:
             ef_construction = as_count(ef_construction, "ef_construction")

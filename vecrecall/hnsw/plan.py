@@ -14,7 +14,9 @@ ROWS_VIEW = 14  # 6 numbers: row view of the kept rows
 ROTATION = 20  # 18 numbers: rotation view
 CODED, ROWS_KEPT, METRIC, DIM, PADDED_DIM, N = range(38, 44)
 CONSTANTS = 44  # address of vectors.encoding.constants_block
-PLAN_FIELDS = 48
+ENTRY_VIEW = 45  # 6 numbers: row view of the entries
+N_ENTRIES, ENTRIES_LISTED, ENTRY_SLOTS = 51, 52, 53
+PLAN_FIELDS = 56
 UNIT = 5  # place in CONSTANTS
 
 
@@ -28,6 +30,12 @@ def graph(plan):
 def walked(plan):
     """Row view of what is walked."""
     return (load64(plan, 8), load64(plan, 9), load64(plan, 10), load64(plan, 11), load64(plan, 12), load64(plan, 13))
+
+
+@inner
+def entries(plan):
+    """Row view of the entries."""
+    return (load64(plan, 45), load64(plan, 46), load64(plan, 47), load64(plan, 48), load64(plan, 49), load64(plan, 50))
 
 
 @inner

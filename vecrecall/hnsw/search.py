@@ -4,7 +4,8 @@ import numpy as np
 
 from vecrecall.hnsw.lanes import DONE, IDLE, advance, leave, set_out
 from vecrecall.hnsw.plan import (
-    CODED, CONSTANTS, DIM, ENTRY, METRIC, N, PADDED_DIM, ROWS_KEPT, TOP, UNIT, graph, kept, rotation, walked,
+    CODED, CONSTANTS, DIM, ENTRIES_LISTED, ENTRY, ENTRY_SLOTS, METRIC, N, N_ENTRIES, PADDED_DIM, ROWS_KEPT, TOP, UNIT,
+    entries, graph, kept, rotation, walked,
 )  # fmt: skip
 from vecrecall.hnsw.scratch import (
     ASKED, BEST, BIAS, DOTS, EVALS, FLOATS, FORM, HEAD_FIELDS, KEYS, LANE_FIELDS, LENGTH, LEVELS, LISTED, N_LOGGED,
@@ -56,18 +57,16 @@ def prepare(plan, head, lane, q):
 
 
 @inner
-def begin(plan, head, lane, q):
-    """Prepare a query and stand at the entry; without a graph all rows are candidates."""
-    finite = prepare(plan, head, lane, q)
-    if not finite or load64(plan, TOP) < 0:
-        take_all(lane, load64(plan, N) if finite else 0)
-        if not finite:
-            store64(lane, EVALS, -1)
-        return
-    entry, listed, keys = load64(plan, ENTRY), load64(head, LISTED), load64(head, KEYS)
-    store32(listed, 0, entry)
-    distances(walked(plan), load64(lane, ASKED), load64(lane, BIAS), listed, 1, keys)
-    set_out(lane, entry, load32(keys, 0), load64(plan, TOP))
+def enter(plan, head, lane):
+    """Stand at the nearest of the entries, in the base layer."""
+    n, keys = load64(plan, N_ENTRIES), load64(head, KEYS)
+    distances(entries(plan), load64(lane, ASKED), load64(lane, BIAS), load64(plan, ENTRIES_LISTED), n, keys)
+    at = 0
+    for j in range(n):
+        if load32(keys, j) < load32(keys, at):
+            at = j
+    set_out(lane, load32(load64(plan, ENTRY_SLOTS), at), load32(keys, at), int64(0))
+    store64(lane, EVALS, n)
 
 
 @inner
@@ -81,6 +80,24 @@ def take_all(lane, n):
     store64(lane, N_LOGGED, 0)
     store64(lane, RAN_OVER, 0)
     store64(lane, STAGE, DONE)
+
+
+@inner
+def begin(plan, head, lane, q):
+    """Prepare a query and stand at the entry; without a graph all rows are candidates."""
+    finite = prepare(plan, head, lane, q)
+    if not finite or load64(plan, TOP) < 0:
+        take_all(lane, load64(plan, N) if finite else 0)
+        if not finite:
+            store64(lane, EVALS, -1)
+        return
+    if load64(plan, N_ENTRIES) > 0:
+        enter(plan, head, lane)
+        return
+    entry, listed, keys = load64(plan, ENTRY), load64(head, LISTED), load64(head, KEYS)
+    store32(listed, 0, entry)
+    distances(walked(plan), load64(lane, ASKED), load64(lane, BIAS), listed, 1, keys)
+    set_out(lane, entry, load32(keys, 0), load64(plan, TOP))
 
 
 @inner

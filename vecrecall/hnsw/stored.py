@@ -12,13 +12,14 @@ import numpy as np
 from vecrecall.errors import IndexFileError
 from vecrecall.file import File
 from vecrecall.hnsw.content import Content, empty
+from vecrecall.hnsw.entries import MOST, Entries
 from vecrecall.hnsw.graph import MAX_LEVEL, Graph
 from vecrecall.hnsw.parameters import Parameters
 from vecrecall.vectors.codes import BLOCK, Codec, padded
 from vecrecall.vectors.encoding import Codes, Rotation
 from vecrecall.vectors.rows import TYPES, KeptRows
 from vecrecall.vectors.spaces import Space
-from vecrecall.vectors.walked import CodedRows, FloatRows
+from vecrecall.vectors.walked import CodedRows, FloatRows, WalkedRows
 
 _CODEC_ARRAYS = ("rotation", "low", "inverse_range", "mean", "scale", "offset", "steps")
 _UPPER = ("upper", "n_upper_links", "n_upper_kept")
@@ -36,6 +37,8 @@ def sections_of(content: Content) -> dict[str, np.ndarray]:
             sections["inverse_lengths"] = kept.inverse[: content.n]
     if walked is not None:
         sections |= walked.sections()
+    if content.entries is not None:
+        sections["entries"] = content.entries.slots
     if isinstance(walked, CodedRows):
         sections |= {f"codec_{name}": getattr(walked.codec, name) for name in _CODEC_ARRAYS}
     return sections
@@ -50,14 +53,18 @@ def parameters_of(content: Content) -> dict[str, Any]:
     }  # fmt: skip
     if isinstance(content.walked, CodedRows):
         codec = content.walked.codec
-        out["codec"] = {"p": codec.p, "n_trained": codec.n_trained, "mean_error": codec.mean_error}
+        out["codec"] = {"storage": codec.storage, "p": codec.p, "n_trained": codec.n_trained, "mean_error": codec.mean_error}
     return out
 
 
 def counts_of(content: Content) -> dict[str, int]:
     """Sizes and the entry. An empty graph has entry 0 and 0 layers."""
-    graph = content.graph
-    return {"nodes": graph.n, "upper_rows": graph.n_upper, "entry": graph.entry, "layers": graph.top + 1}
+    graph, entries = content.graph, content.entries
+    n_at_entries = 0 if entries is None else entries.n
+    return {
+        "nodes": graph.n, "upper_rows": graph.n_upper, "entry": graph.entry, "layers": graph.top + 1,
+        "n_at_entries": n_at_entries,
+    }  # fmt: skip
 
 
 def restored_content(file: File, dim: int, metric: str, parameters: Parameters) -> Content:
@@ -80,6 +87,7 @@ def restored_content(file: File, dim: int, metric: str, parameters: Parameters) 
         n, space, kept, walked, _restored_graph(file, parameters.M) if nodes else start.graph,
         int(file.parameters["ef_construction_used"]), int(file.parameters["n_decided"]),
         int(file.parameters["n_since_training"]), float(file.parameters["error_since_training"]),
+        _restored_entries(file, walked, n),
     )  # fmt: skip
 
 
@@ -102,7 +110,9 @@ def _restored_rows(file: File, space: Space, n: int) -> KeptRows:
 
 
 def _restored_codes(file: File, space: Space, parameters: Parameters, n: int) -> CodedRows:
-    about, dim, storage = file.parameters["codec"], space.dim, parameters.storage
+    about, dim, storage = file.parameters["codec"], space.dim, file.parameters["codec"]["storage"]
+    if storage not in BLOCK or parameters.storage not in ("auto", storage):
+        raise IndexFileError(f"codes are {storage!r}, expected {parameters.storage!r}")
     p = about["p"]
     if type(p) is not int or not 1 <= p <= dim:
         raise IndexFileError(f"codes are made of {p!r} dimensions, expected 1 to {dim}")
@@ -115,11 +125,19 @@ def _restored_codes(file: File, space: Space, parameters: Parameters, n: int) ->
         for name, shape in shapes.items()
     }
     codec = Codec(storage, dim, p, int(about["n_trained"]), float(about["mean_error"]), **arrays)
-    assert padded(p, BLOCK[storage]) == codec.padded_p
     codes = Codes(
         _section(file, "codes", np.uint8, (n, codec.code_bytes)), _section(file, "bias", np.int32, (n,))
     )
     return CodedRows(space, codec, Rotation(codec, space.metric == "ip"), codes, n)
+
+
+def _restored_entries(file: File, walked: WalkedRows | None, n: int) -> Entries | None:
+    if "entries" not in file.sections or walked is None:
+        return None
+    slots = _section(file, "entries", np.int32, file.sections["entries"].shape[:1])
+    if len(slots) not in range(1, MOST + 1) or slots.min() < 0 or slots.max() >= n:
+        raise IndexFileError("section 'entries' holds an entry out of the index")
+    return Entries.of(slots, file.counts["n_at_entries"], walked)
 
 
 def _restored_graph(file: File, M: int) -> Graph:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from vecrecall.blas import one_blas_thread
 from vecrecall.hnsw.parameters import Parameters
 from vecrecall.vectors.codes import SAMPLE, Codec, train
 from vecrecall.vectors.spaces import Space
@@ -17,7 +18,8 @@ LIMIT_ROOM = 16.0  # under ip, keys have room for rows this much longer than the
 
 EF_LOW, EF_HIGH = 64, 128  # ef_construction where the intrinsic dimension is low, high
 LID_HIGH = 20.0
-_LID_K, _LID_ROWS = 50, 512
+_NEIGHBOURS, _ASKING = 50, 512
+COARSE = 0.3  # 4-bit codes coarser than this lose neighbours; real sets measured 0.08 to 0.17
 
 Take = Callable[[np.ndarray], np.ndarray]
 
@@ -28,11 +30,30 @@ def sample_slots(n: int) -> np.ndarray:
 
 
 def train_codec(space: Space, parameters: Parameters, take: Take, n: int) -> Codec:
-    """Train a codec on a sample of n rows; ``take`` gives rows by slot as float32."""
+    """Train a codec on a sample of n rows; ``take`` gives rows by slot as float32.
+
+    ``storage="auto"`` is 4 bits, or 8 where steps of 4 bits are too coarse to tell neighbours apart (clusters that
+    stand far from each other for their size).
+    """
     slots = sample_slots(n)
     sample = np.ascontiguousarray(space.asking(take(slots), slots)[:, : space.dim])
-    rng = np.random.Generator(np.random.PCG64(parameters.seed))
-    return train(sample, parameters.storage, parameters.reduce, rng, centred=space.metric != "ip")
+    storage = "sq4" if parameters.storage == "auto" else parameters.storage
+
+    def trained(storage: str) -> Codec:
+        rng = np.random.Generator(np.random.PCG64(parameters.seed))
+        return train(sample, storage, parameters.reduce, rng, centred=space.metric != "ip")
+
+    with one_blas_thread:  # its sums depend on the number
+        codec = trained(storage)
+        if parameters.storage == "auto" and coarseness(codec, neighbour_distances(sample)) > COARSE:
+            codec = trained("sq8")
+    return codec
+
+
+def coarseness(codec: Codec, neighbours: np.ndarray) -> float:
+    """Root mean square rounding of a code, in units of the median distance to the tenth neighbour in the sample."""
+    tenth = float(np.median(neighbours[:, min(10, neighbours.shape[1]) - 1])) if neighbours.size else 0.0
+    return float(codec.steps[2]) * (codec.p / 12) ** 0.5 / tenth if tenth > 0 else 0.0
 
 
 def outgrown(codec: Codec, n: int, n_since: int, error_since: float) -> bool:
@@ -55,22 +76,28 @@ def ef_construction_for(space: Space, take: Take, n: int) -> int:
     (LID 17) and images (13) somewhat slower.
     """
     slots = sample_slots(n)
-    return EF_HIGH if sample_lid(space.asking(take(slots), slots)) > LID_HIGH else EF_LOW
+    with one_blas_thread:
+        neighbours = neighbour_distances(space.asking(take(slots), slots))
+    return EF_HIGH if mean_lid(neighbours) > LID_HIGH else EF_LOW
 
 
-def sample_lid(sample: np.ndarray) -> float:
-    """Mean local intrinsic dimension by maximum likelihood (Levina & Bickel 2004) of some rows among a sample."""
+def neighbour_distances(sample: np.ndarray) -> np.ndarray:
+    """Distances of some rows of a sample to their nearest other rows in it, ascending, shape (asking, k)."""
     sample = sample - sample.mean(0)
-    asking = sample[:: max(1, len(sample) // _LID_ROWS)][:_LID_ROWS]
+    asking = sample[:: max(1, len(sample) // _ASKING)][:_ASKING]
     squares = np.einsum("ij,ij->i", sample, sample)
     distances = np.einsum("ij,ij->i", asking, asking)[:, None] + squares - 2 * (asking @ sample.T)
-    k = min(_LID_K, len(sample) - 1)
+    k = min(_NEIGHBOURS, len(sample) - 1)
     nearest = np.sqrt(np.maximum(np.partition(distances, k, axis=1)[:, : k + 1], 0))
     nearest.sort(axis=1)
-    nearest = nearest[:, 1:]  # without itself
-    nearest = nearest[nearest[:, 0] > 0]
-    if not len(nearest):
+    return nearest[:, 1:]  # without itself
+
+
+def mean_lid(neighbours: np.ndarray) -> float:
+    """Mean local intrinsic dimension by maximum likelihood (Levina & Bickel 2004) from distances to neighbours."""
+    neighbours = neighbours[neighbours[:, 0] > 0] if neighbours.size else neighbours
+    if not neighbours.size:
         return 0.0
-    ratios = np.log(nearest[:, -1:] / nearest[:, :-1]).mean(1)
+    ratios = np.log(neighbours[:, -1:] / neighbours[:, :-1]).mean(1) if neighbours.shape[1] > 1 else np.zeros(1)
     ratios = ratios[ratios > 0]
     return float((1 / ratios).mean()) if len(ratios) else 0.0

@@ -14,7 +14,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import eigh
 
 from vecrecall.vectors.memory import aligned_zeros
 
@@ -81,7 +80,7 @@ def _principal_axes(rows: np.ndarray, storage: str, reduce: str | int | None) ->
     dim = rows.shape[1]
     if reduce is None or (reduce == "auto" and dim <= BLOCK[storage]) or (reduce != "auto" and int(reduce) >= dim):
         return dim, None
-    variances, axes = eigh((rows.T @ rows).astype(np.float64))
+    variances, axes = np.linalg.eigh((rows.T @ rows).astype(np.float64))
     p = kept_dimensions(storage, dim, reduce, np.maximum(variances[::-1], 0))
     return p, (None if p == dim else axes[:, ::-1][:, :p])
 

@@ -37,6 +37,9 @@ class WalkedRows(Protocol):
     def recall_forms(self, forms: QueryForms) -> None:
         """Query forms of all rows out of what is held."""
 
+    def arrays(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """What is walked by slot, and its biases where it has some."""
+
     def sections(self) -> dict[str, np.ndarray]:
         """Arrays for the file, cut to n rows."""
 
@@ -80,6 +83,9 @@ class CodedRows:
 
     def recall_forms(self, forms: QueryForms) -> None:
         forms_from_codes(self.rotation, self.codes, self.n, forms)
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray | None]:
+        return self.codes.codes, self.codes.bias
 
     def sections(self) -> dict[str, np.ndarray]:
         return {"codes": self.codes.codes[: self.n], "bias": self.codes.bias[: self.n]}
@@ -128,6 +134,9 @@ class FloatRows:
 
     def recall_forms(self, forms: QueryForms) -> None:
         self._write_forms(0, self.n, forms)
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray | None]:
+        return self.values, None
 
     def sections(self) -> dict[str, np.ndarray]:
         return {"walked": self.values[: self.n]}

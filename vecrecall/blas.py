@@ -1,4 +1,6 @@
-"""One BLAS thread while exact searches run: their own workers are the parallelism."""
+"""One BLAS thread while exact searches run, whose own workers are the parallelism, and while codes are trained, whose
+bytes must not depend on the number.
+"""
 
 import os
 import threading
@@ -14,9 +16,9 @@ def _libraries() -> ThreadpoolController:
 
 
 class _OneThread:
-    """Holds BLAS at one thread from the first search that enters until the last one leaves.
+    """Holds BLAS at one thread from the first user that enters until the last one leaves.
 
-    The number of threads is one setting of the whole process, so this is too: two searches that each put back
+    The number of threads is one setting of the whole process, so this is too: two that each put back
     what they found would leave it at one for ever.
     """
 

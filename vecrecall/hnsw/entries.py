@@ -1,0 +1,94 @@
+"""Where a search enters the base layer: the nearest of a set of rows that cover the data.
+
+The set is chosen farthest first (Gonzalez 1985, "Clustering to minimize the maximum intercluster distance") among a
+sample, and its codes stand together, so that one pass over them costs less than the walk through the upper layers that
+it replaces. Coverage counts: where well-separated groups were inserted one after another, the layers lead to the wrong
+group and no ``ef`` mends it. Inserting still goes by the layers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vecrecall.kernels.distances import distances
+from vecrecall.kernels.jit import kernel
+from vecrecall.kernels.memory import address, load32, store32
+from vecrecall.vectors.encoding import QueryForms
+from vecrecall.vectors.memory import aligned_zeros
+from vecrecall.vectors.walked import WalkedRows
+
+MOST, FEWEST = 256, 64
+ROWS_EACH = 64  # an entry for so many rows
+ENTRY_BYTES = 1 << 15  # their codes stay in the cache nearest to the core
+GROWN = 16  # chosen anew when the index has grown by a sixteenth
+_SAMPLE = 16384
+
+
+@dataclass(frozen=True, eq=False)
+class Entries:
+    """Slots of the entries, chosen when the index held ``n`` rows, and copies of what is walked of them."""
+
+    slots: np.ndarray  # int32
+    n: int
+    rows: np.ndarray  # in the order of the slots
+    bias: np.ndarray  # int32
+    listed: np.ndarray  # int32: 0, 1, ...
+
+    @classmethod
+    def of(cls, slots: np.ndarray, n: int, walked: WalkedRows) -> Entries:
+        """Entries at given slots."""
+        rows, bias = walked.arrays()
+        held = aligned_zeros((len(slots), rows.shape[1]), rows.dtype)
+        held[:] = rows[slots]
+        own = np.zeros(len(slots), np.int32) if bias is None else bias[slots]
+        return cls(slots, n, held, own, np.arange(len(slots) + 3, dtype=np.int32))
+
+    def view(self, walked: WalkedRows) -> tuple[int, ...]:
+        """Row view of the copies (:mod:`vecrecall.kernels.distances`)."""
+        _, row_bytes, blocks, bias, function, scale_bytes = walked.view()
+        if walked.arrays()[1] is not None:
+            bias = address(self.bias)
+        return (address(self.rows), row_bytes, blocks, bias, function, scale_bytes)
+
+
+def n_entries(n: int, row_bytes: int) -> int:
+    """How many entries n rows get; 0: a search goes by the layers."""
+    wanted = min(MOST, n // ROWS_EACH, ENTRY_BYTES // row_bytes)
+    return wanted if wanted >= FEWEST else 0
+
+
+def choose_entries(walked: WalkedRows, forms: QueryForms, n: int) -> Entries | None:
+    """Farthest-first entries of n rows, or None where the layers serve better."""
+    wanted = n_entries(n, walked.arrays()[0].strides[0])
+    if wanted == 0:
+        return None
+    sample = np.unique(np.linspace(0, n - 1, min(n, _SAMPLE)).astype(np.int32))
+    candidates = np.append(sample, [0, 0, 0]).astype(np.int32)
+    nearest = np.full(len(sample), 0x7FFFFFFF, np.int32)
+    keys, chosen = np.zeros(len(candidates), np.int32), np.zeros(wanted, np.int32)
+    farthest_first(
+        walked.view(), (address(forms.forms), forms.forms.strides[0], address(forms.bias)), address(candidates),
+        len(sample), address(nearest), address(keys), wanted, address(chosen),
+    )  # fmt: skip
+    return Entries.of(chosen, n, walked)
+
+
+@kernel
+def farthest_first(view, fv, candidates, n, nearest, keys, wanted, chosen):
+    """Choose ``wanted`` of n candidates, each the farthest from those before it (the first of equals).
+
+    nearest: int32 by candidate, the greatest key at the start; keys: int32 scratch.
+    """
+    at = 0
+    for i in range(wanted):
+        row = load32(candidates, at)
+        store32(chosen, i, row)
+        distances(view, fv[0] + row * fv[1], load32(fv[2], row), candidates, n, keys)
+        at = 0
+        for j in range(n):
+            if load32(keys, j) < load32(nearest, j):
+                store32(nearest, j, load32(keys, j))
+            if load32(nearest, j) > load32(nearest, at):
+                at = j

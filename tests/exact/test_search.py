@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vecrecall.exact import blas, search
+from vecrecall import blas
 from vecrecall.blas import one_blas_thread
+from vecrecall.exact import search
 from vecrecall.exact.search import nearest
 
 METRICS = ("l2", "ip", "cosine")

@@ -22,7 +22,8 @@ from vecrecall.vectors.walked import CodedRows, FloatRows, WalkedRows
 class Content:
     """Rows, walked rows and graph of n vectors.
 
-    ``entries`` is None where a search goes by the upper layers. ``walked`` is None (and the graph empty) while a coded index holds too few rows to train codes.
+    ``entries`` is None where a search goes by the upper layers. ``walked`` is None (and the graph empty) while a coded
+    index holds too few rows to train codes.
     """
 
     n: int

@@ -121,9 +121,9 @@ class HNSW(Index):
             Candidates looked at for each new node. Default: 64, or 128 where the intrinsic dimension of the data is
             high (a mean LID above 20 in a sample).
         storage : {"auto", "sq4", "sq8", "f16", "f32"}
-            What is walked: codes of 4 or 8 bits a dimension, or floats. "auto" takes 4 bits, or 8 where 4 are too coarse
-            to tell neighbours apart. Codes are trained on a sample, and again when the index has outgrown it or the
-            data have drifted. Below 1,024 rows nothing is trained: rows are kept and
+            What is walked: codes of 4 or 8 bits a dimension, or floats. "auto" takes 4 bits, or 8 where 4 are too
+            coarse to tell neighbours apart. Codes are trained on a sample, and again when the index has outgrown it or
+            the data have drifted. Below 1,024 rows nothing is trained: rows are kept and
             a search scans them exactly.
         reduce : "auto", None or int
             Dimensions that codes are made of: "auto" takes the fewest blocks of 128 (sq8: 64) principal dimensions

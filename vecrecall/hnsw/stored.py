@@ -53,7 +53,9 @@ def parameters_of(content: Content) -> dict[str, Any]:
     }  # fmt: skip
     if isinstance(content.walked, CodedRows):
         codec = content.walked.codec
-        out["codec"] = {"storage": codec.storage, "p": codec.p, "n_trained": codec.n_trained, "mean_error": codec.mean_error}
+        out["codec"] = {
+            "storage": codec.storage, "p": codec.p, "n_trained": codec.n_trained, "mean_error": codec.mean_error,
+        }  # fmt: skip
     return out
 
 

@@ -13,7 +13,7 @@ from vecrecall.vectors.spaces import Space
 
 FEWEST = 1024  # below this many rows codes are not trained: a scan of the rows is as fast as a walk, and exact
 WORSE = 1.5  # codes of rows added since training may be this much worse than those of the sample
-DRIFT_SHARE = 16  # asked once a sixteenth of the rows has been added since
+DRIFT_SHARE = 16  # fewer rows than this share count as so many: only far worse ones are heard
 LIMIT_ROOM = 16.0  # under ip, keys have room for rows this much longer than the longest at training
 
 EF_LOW, EF_HIGH = 64, 128  # ef_construction where the intrinsic dimension is low, high
@@ -59,14 +59,12 @@ def coarseness(codec: Codec, neighbours: np.ndarray) -> float:
 def outgrown(codec: Codec, n: int, n_since: int, error_since: float) -> bool:
     """Whether codes should be trained again for n rows.
 
-    While the sample was all there was, at each doubling; after that when the rows added since are coded clearly
-    worse than the sample was (data have drifted).
+    While the sample was all there was, at each doubling; and whenever the rows added since are coded clearly worse
+    than the sample was (data have drifted): many somewhat worse, or a few that are far out.
     """
-    if codec.n_trained < SAMPLE:
-        return n >= 2 * codec.n_trained
-    if n_since * DRIFT_SHARE < n:
-        return False
-    return error_since > WORSE * codec.mean_error * n_since
+    if codec.n_trained < SAMPLE and n >= 2 * codec.n_trained:
+        return True
+    return error_since > WORSE * codec.mean_error * max(n_since, n / DRIFT_SHARE)
 
 
 def ef_construction_for(space: Space, take: Take, n: int) -> int:

@@ -18,5 +18,4 @@ def _features() -> dict[str, bool]:
 _FEATURES = _features()
 HAS_VNNI = bool(_FEATURES.get("avx512vnni"))
 HAS_AVX512 = bool(_FEATURES.get("avx512f"))
-HAS_FMA = bool(_FEATURES.get("fma") or _FEATURES.get("neon"))
 HAS_F16C = bool(_FEATURES.get("f16c") or _FEATURES.get("fullfp16"))

@@ -3,7 +3,7 @@
 Four rows share the loads of the query and one transposing reduction (7 shuffles in place of four horizontal sums).
 The integer dot is ``vpdpbusd`` (AVX-512 VNNI) or the same sum by widening multiplications: the same integers. Float
 rows (float32, float16, uint8) are widened to float32 lanes; those bodies are plain vector code that LLVM lowers on
-any processor.
+any processor, without fused multiplications, so that the sums have the same bits everywhere.
 """
 
 from collections.abc import Callable
@@ -123,13 +123,6 @@ def _load_u8(b: Any, row: Any, block: Any) -> Any:
     return b.uitofp(_at(b, row, b.shl(block, I64(4)), ir.VectorType(I8, 16), 1), V16F)
 
 
-def _multiply_add(b: Any, x: Any, y: Any, total: Any) -> Any:
-    if not cpu.HAS_FMA:  # would become one library call a lane
-        return b.fadd(b.fmul(x, y), total)
-    kind = ir.FunctionType(V16F, [V16F] * 3)
-    return b.call(cgutils.get_or_insert_function(b.module, kind, "llvm.fma.v16f32"), [x, y, total])
-
-
 def _float_rows(load: Callable[[Any, Any, Any], Any], products: bool) -> Callable[..., Any]:
     """Sums of (query - scale * row)**2, or of query * row; 16 dimensions a block."""
 
@@ -145,10 +138,10 @@ def _float_rows(load: Callable[[Any, Any, Any], Any], products: bool) -> Callabl
             for s, row, scale in zip(sums, rows, spread, strict=True):
                 x = load(b, row, block)
                 if products:
-                    out.append(_multiply_add(b, q, x, s))
+                    out.append(b.fadd(s, b.fmul(q, x)))
                 else:
                     t = b.fsub(q, b.fmul(scale, x))
-                    out.append(_multiply_add(b, t, t, s))
+                    out.append(b.fadd(s, b.fmul(t, t)))
             return out
 
         return _reduce4(b, _over_blocks(b, n_blocks, V16F, step), b.fadd)

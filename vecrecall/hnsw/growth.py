@@ -16,7 +16,7 @@ from vecrecall.hnsw.entries import GROWN, Entries, choose_entries
 from vecrecall.hnsw.graph import drawn_levels
 from vecrecall.hnsw.order import random_order
 from vecrecall.hnsw.parameters import Parameters
-from vecrecall.hnsw.training import FEWEST, LIMIT_ROOM, ef_construction_for, outgrown, train_codec
+from vecrecall.hnsw.training import FEWEST, LIMIT_ROOM, Sample, outgrown
 from vecrecall.hnsw.undo import Undo
 from vecrecall.inputs import Rows
 from vecrecall.vectors.rows import KeptRows
@@ -35,6 +35,7 @@ class Growth:
         self.old, self.rows, self.parameters = old, rows, parameters
         self.n_workers, self.progress = n_workers, progress
         self.n = old.n + rows.n
+        self._drawn: Sample | None = None
         self.kept: KeptRows | None = None
         coded_at_once = parameters.keep is None and old.n == 0 and rows.n >= FEWEST
         if old.kept is not None and not coded_at_once:
@@ -82,6 +83,11 @@ class Growth:
             assert isinstance(self.old.walked, FloatRows)  # codes are never decoded into rows
             out[~new] = self.old.walked.values[slots[~new], : self.rows.dim]
         return out
+
+    def _sample(self, space: Space) -> Sample:
+        """The sample that codes and ef_construction are decided by, drawn when first asked for."""
+        self._drawn = self._drawn or Sample(space, self.take, self.n)
+        return self._drawn
 
     def _space(self) -> Space:
         """The old space, or for codes under ip one whose limit suits the new rows."""
@@ -132,7 +138,7 @@ class Growth:
     def _empty_walked(self, space: Space) -> WalkedRows:
         if not self.parameters.coded:
             return FloatRows.empty(self.parameters.storage, space)
-        return CodedRows.empty(space, train_codec(space, self.parameters, self.take, self.n))
+        return CodedRows.empty(space, self._sample(space).codec(self.parameters))
 
     def _write(self, space: Space, walked: WalkedRows, bench: Workbench, first: int) -> np.ndarray:
         """Walked rows and query forms of slots first..n; returns their squared errors."""
@@ -149,7 +155,7 @@ class Growth:
             return self.parameters.ef_construction, self.n
         if self.n < 2 * self.old.n_decided or not self._can_start_afresh():
             return self.old.ef_construction, self.old.n_decided
-        return ef_construction_for(space, self.take, self.n), self.n
+        return self._sample(space).ef_construction(), self.n
 
     def _entries(self, walked: WalkedRows, bench: Workbench, *, walked_anew: bool) -> Entries | None:
         """Where searches enter. The textbook's enter by the layers; so do products, which cover nothing."""

@@ -18,7 +18,7 @@ LIMIT_ROOM = 16.0  # under ip, keys have room for rows this much longer than the
 
 EF_LOW, EF_HIGH = 64, 128  # ef_construction where the intrinsic dimension is low, high
 LID_HIGH = 20.0
-_NEIGHBOURS, _ASKING = 50, 512
+_NEIGHBOURS, _ASKING = 50, 256
 COARSE = 0.3  # 4-bit codes coarser than this lose neighbours; real sets measured 0.08 to 0.17
 
 Take = Callable[[np.ndarray], np.ndarray]
@@ -29,25 +29,43 @@ def sample_slots(n: int) -> np.ndarray:
     return np.unique(np.linspace(0, n - 1, min(n, SAMPLE)).astype(np.int64))
 
 
-def train_codec(space: Space, parameters: Parameters, take: Take, n: int) -> Codec:
-    """Train a codec on a sample of n rows; ``take`` gives rows by slot as float32.
+class Sample:
+    """A sample of n rows as they ask, and how near its rows are to each other.
 
-    ``storage="auto"`` is 4 bits, or 8 where steps of 4 bits are too coarse to tell neighbours apart (clusters that
-    stand far from each other for their size).
+    ``take`` gives rows by slot as float32.
     """
-    slots = sample_slots(n)
-    sample = np.ascontiguousarray(space.asking(take(slots), slots)[:, : space.dim])
-    storage = "sq4" if parameters.storage == "auto" else parameters.storage
 
-    def trained(storage: str) -> Codec:
+    def __init__(self, space: Space, take: Take, n: int) -> None:
+        slots = sample_slots(n)
+        self.rows = np.ascontiguousarray(space.asking(take(slots), slots)[:, : space.dim])
+        self.centred = space.metric != "ip"
+        with one_blas_thread:  # its sums depend on the number
+            self.neighbours = neighbour_distances(self.rows)
+
+    def codec(self, parameters: Parameters) -> Codec:
+        """Train a codec.
+
+        ``storage="auto"`` is 4 bits, or 8 where steps of 4 bits are too coarse to tell neighbours apart (clusters that
+        stand far from each other for their size).
+        """
+        storage = "sq4" if parameters.storage == "auto" else parameters.storage
+        codec = self._trained(storage, parameters)
+        if parameters.storage == "auto" and coarseness(codec, self.neighbours) > COARSE:
+            codec = self._trained("sq8", parameters)
+        return codec
+
+    def _trained(self, storage: str, parameters: Parameters) -> Codec:
         rng = np.random.Generator(np.random.PCG64(parameters.seed))
-        return train(sample, storage, parameters.reduce, rng, centred=space.metric != "ip")
+        with one_blas_thread:
+            return train(self.rows, storage, parameters.reduce, rng, centred=self.centred)
 
-    with one_blas_thread:  # its sums depend on the number
-        codec = trained(storage)
-        if parameters.storage == "auto" and coarseness(codec, neighbour_distances(sample)) > COARSE:
-            codec = trained("sq8")
-    return codec
+    def ef_construction(self) -> int:
+        """A wider search at build where the intrinsic dimension is high: there the graph loses the last points.
+
+        On 100,000 rows sentence embeddings (LID 25) answered 1.3 times faster at recall 0.99 with 128; image
+        descriptors (LID 17) and images (13) somewhat slower.
+        """
+        return EF_HIGH if mean_lid(self.neighbours) > LID_HIGH else EF_LOW
 
 
 def coarseness(codec: Codec, neighbours: np.ndarray) -> float:
@@ -65,18 +83,6 @@ def outgrown(codec: Codec, n: int, n_since: int, error_since: float) -> bool:
     if codec.n_trained < SAMPLE and n >= 2 * codec.n_trained:
         return True
     return error_since > WORSE * codec.mean_error * max(n_since, n / DRIFT_SHARE)
-
-
-def ef_construction_for(space: Space, take: Take, n: int) -> int:
-    """A wider search at build where the intrinsic dimension is high: there the graph loses the last points.
-
-    On 100,000 rows sentence embeddings (LID 25) answered 1.3 times faster at recall 0.99 with 128; image descriptors
-    (LID 17) and images (13) somewhat slower.
-    """
-    slots = sample_slots(n)
-    with one_blas_thread:
-        neighbours = neighbour_distances(space.asking(take(slots), slots))
-    return EF_HIGH if mean_lid(neighbours) > LID_HIGH else EF_LOW
 
 
 def neighbour_distances(sample: np.ndarray) -> np.ndarray:

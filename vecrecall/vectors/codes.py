@@ -21,6 +21,7 @@ BITS = {"sq4": 4, "sq8": 8}
 BLOCK = {"sq4": 128, "sq8": 64}  # dimensions in a 64-byte line of codes
 SAMPLE = 8192  # rows a codec is trained on
 VARIANCE = 0.95  # share of the variance that the kept dimensions hold
+_FAR_OUT = 3.0  # times the length that 99 % of the rows keep within
 _STEP4 = 0.33  # 4-bit step in units of the root mean square of z
 
 
@@ -89,7 +90,8 @@ def train(
     sample: np.ndarray, storage: str, reduce: str | int | None, rng: np.random.Generator, *, centred: bool
 ) -> Codec:
     """Train a codec on rows (m, dim) float32, m >= 1, as they are walked; not centred: the mean is 0 (products)."""
-    dim = sample.shape[1]
+    n_trained, dim = sample.shape
+    sample = sample[_ordinary(sample)]
     mean = sample.mean(0, dtype=np.float64).astype(np.float32) if centred else np.zeros(dim, np.float32)
     low, high = sample.min(0), sample.max(0)
     level = np.maximum((high - low) / 255, np.float32(1e-12)).astype(np.float32)
@@ -110,9 +112,20 @@ def train(
     code_step = query_step if storage == "sq8" else _STEP4 * spread
     steps = np.array([1 / query_step, 1 / code_step, code_step, 1 / (2 * code_step * query_step)], np.float32)
     return Codec(
-        storage, dim, p, len(sample), _mean_error(moved, z, storage, code_step), rotation, low,
+        storage, dim, p, n_trained, _mean_error(moved, z, storage, code_step), rotation, low,
         1 / level, mean, scale.astype(np.float32), offset.astype(np.float32), steps,
     )  # fmt: skip
+
+
+def _ordinary(sample: np.ndarray) -> np.ndarray:
+    """Which rows are not far out: one that is would coarsen the codes of all.
+
+    One row in 10,000 at 1000 standard deviations took recall from 0.99 to 0.003.
+    """
+    moved = sample - sample.mean(0, dtype=np.float64).astype(np.float32)
+    squares = np.einsum("ij,ij->i", moved, moved, dtype=np.float64)
+    limit = _FAR_OUT**2 * float(np.quantile(squares, 0.99))
+    return squares <= limit if limit > 0 else np.ones(len(sample), bool)
 
 
 def _mean_error(rows: np.ndarray, z: np.ndarray, storage: str, step: float) -> float:

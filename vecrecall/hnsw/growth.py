@@ -16,7 +16,7 @@ from vecrecall.hnsw.entries import GROWN, Entries, choose_entries
 from vecrecall.hnsw.graph import drawn_levels
 from vecrecall.hnsw.order import random_order
 from vecrecall.hnsw.parameters import Parameters
-from vecrecall.hnsw.training import FEWEST, LIMIT_ROOM, Sample, outgrown
+from vecrecall.hnsw.training import FAR_OUT, FEWEST, LIMIT_ROOM, Sample, outgrown
 from vecrecall.hnsw.undo import Undo
 from vecrecall.inputs import Rows
 from vecrecall.vectors.rows import KeptRows
@@ -126,6 +126,8 @@ class Growth:
                 old.walked.recall_forms(bench.forms)
             from_rows = recoded and self._can_start_afresh()
             error = self._write(space, walked, bench, 0 if from_rows else old.n)
+            if codec is not None:  # codes trained anew for each row far out would cost more than they mend
+                error = np.minimum(error, FAR_OUT * codec.mean_error)
             n_since, error_since = old.n_since + self.rows.n, old.error_since + float(error[-self.rows.n :].sum())
             drifted = codec is not None and outgrown(codec, self.n, n_since, error_since)
             if not drifted or not self._can_start_afresh():

@@ -300,6 +300,8 @@ class HNSW(Index):
             raise ValueError(f"{self._ids.n + rows.n} vectors, expected fewer than 2**31; use several indexes")
         if rows.n == 0:
             return
+        if self._settings.storage == "f16" and self._metric != "cosine":
+            _refuse_beyond_half(rows)
         if self._metric == "cosine":
             warn_of_zeros(sum(n_zero_rows(tile) for _, tile in rows.tiles()), "row")
         bench, self._bench = self._bench, None  # of no use when this fails
@@ -434,6 +436,18 @@ def _checked_order(order: Any, n: int, parameters: Parameters) -> np.ndarray | N
             f"than {FEWEST}; use storage='f32'"
         )
     return checked_positions(order, n)
+
+
+def _refuse_beyond_half(rows: Rows) -> None:
+    """Values that would be infinite as float16."""
+    most = float(np.finfo(np.float16).max)
+    for lo, tile in rows.tiles():
+        beyond = np.flatnonzero((np.abs(tile) > most).any(1))
+        if len(beyond):
+            raise ValueError(
+                f"X row {lo + beyond[0]} holds a value beyond {most:g}, the greatest of storage='f16'; scale the "
+                "vectors down or use storage='f32'"
+            )
 
 
 def _kept_type(rows: Rows, keep: str | None) -> np.dtype:

@@ -14,6 +14,7 @@ from vecrecall.vectors.spaces import Space
 FEWEST = 1024  # below this many rows codes are not trained: a scan of the rows is as fast as a walk, and exact
 WORSE = 1.5  # codes of rows added since training may be this much worse than those of the sample
 DRIFT_SHARE = 16  # fewer rows than this share count as so many: only far worse ones are heard
+FAR_OUT = 64.0  # an added row counts as at most so many times worse than those of the sample
 LIMIT_ROOM = 16.0  # under ip, keys have room for rows this much longer than the longest at training
 
 EF_LOW, EF_HIGH = 64, 128  # ef_construction where the intrinsic dimension is low, high

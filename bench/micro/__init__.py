@@ -1,0 +1,1 @@
+"""How long the kernels take by themselves: `make bench-micro`."""

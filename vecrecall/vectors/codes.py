@@ -94,7 +94,7 @@ def train(
     sample = sample[_ordinary(sample)]
     mean = sample.mean(0, dtype=np.float64).astype(np.float32) if centred else np.zeros(dim, np.float32)
     low, high = sample.min(0), sample.max(0)
-    level = np.maximum((high - low) / 255, np.float32(1e-12)).astype(np.float32)
+    level = np.maximum((high - low) / 255, np.float32(1e-30)).astype(np.float32)
     moved = sample - mean
     p, axes = _principal_axes(moved, storage, reduce)
     turn = np.linalg.qr(rng.standard_normal((p, p)))[0]

@@ -42,5 +42,5 @@ def kernel(function: Any) -> Any:
         return njit(nogil=True, no_cfunc_wrapper=True)(function)
 
 
-int64 = types.int64  # one type for a literal argument: int64(0)
+int64, boolean = types.int64, types.boolean  # one type for a literal argument: int64(0), boolean(False)
 inner = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)

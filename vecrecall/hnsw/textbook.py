@@ -9,7 +9,7 @@ from vecrecall.hnsw.scratch import (
 from vecrecall.hnsw.select_neighbours import select_neighbours
 from vecrecall.hnsw.walk import descend, neighbours, reopen, search_layer
 from vecrecall.kernels.distances import distances
-from vecrecall.kernels.jit import inner, int64, kernel
+from vecrecall.kernels.jit import boolean, inner, int64, kernel
 from vecrecall.kernels.memory import load32, load64, store32, store64
 from vecrecall.kernels.pool import insert_sorted
 from vecrecall.kernels.visited import forget

@@ -10,8 +10,7 @@ from vecrecall import file as index_file
 from vecrecall.errors import IndexFileError
 from vecrecall.file import File
 from vecrecall.ids import Ids
-
-METRICS = ("l2", "ip", "cosine")
+from vecrecall.vectors.spaces import METRICS
 
 
 class ReadWriteLock:

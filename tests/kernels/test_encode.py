@@ -26,7 +26,7 @@ def sample(dim: int) -> np.ndarray:
 
 
 def trained(storage: str, dim: int, reduce: int | str | None, products: bool) -> Codec:
-    return train(sample(dim), storage, reduce, np.random.default_rng(0), centred=not products)
+    return train(sample(dim), storage, reduce, np.random.default_rng(0), products=products)
 
 
 def slow_rotate(codec: Codec, X: np.ndarray) -> np.ndarray:
@@ -39,7 +39,7 @@ def slow_rotate(codec: Codec, X: np.ndarray) -> np.ndarray:
 
 
 def slow_forms(codec: Codec, z: np.ndarray) -> np.ndarray:
-    return np.floor(np.clip(z * codec.steps[0], f32(-127), f32(127)) + f32(0.5)).astype(np.int64)
+    return np.floor(np.clip((z + codec.shift) * codec.steps[0], f32(-127), f32(127)) + f32(0.5)).astype(np.int64)
 
 
 def slow_codes(codec: Codec, z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -86,11 +86,12 @@ def test_codes_forms_biases_and_errors_are_numpys(
     squares = lost + ((z[:, : codec.p] - values) ** 2).sum(1)
     np.testing.assert_allclose(error, squares, rtol=1e-4, atol=1e-4 * full.mean())
     correction, per_unit = slow_correction(codec, queries), float(codec.steps[3])
-    if products:  # no energy in biases of queries; those of rows are the scales of whoever asked
-        np.testing.assert_array_equal(forms.bias, -correction)
+    close = {"rtol": 1e-5, "atol": 1.01}
+    if products:  # twice the product of a unit vector with the mean; biases of rows are the scales of whoever asked
+        with_mean = 1 + (codec.mean.astype(np.float64) ** 2).sum() - full
+        np.testing.assert_allclose(forms.bias + correction, with_mean * per_unit, **close)
         assert not codes.bias.any()
         return
-    close = {"rtol": 1e-5, "atol": 1.01}
     np.testing.assert_allclose(forms.bias - correction, full * per_unit, **close)
     np.testing.assert_allclose(codes.bias, ((values**2).sum(1) + lost) * per_unit, **close)
 
@@ -118,10 +119,15 @@ def test_forms_come_back_out_of_codes(storage: str, dim: int, reduce: int | str 
     held = slow_codes(codec, slow_rotate(codec, X))[0]
     signed = (held - (128 if storage == "sq8" else 7.5)).astype(f32)
     signed[:, codec.p :] = 0
-    expected = np.floor(np.clip(signed * (codec.steps[0] * codec.steps[2]), f32(-127), f32(127)) + f32(0.5))
+    z = signed * codec.steps[2]
+    expected = slow_forms(codec, z)
     np.testing.assert_array_equal(back.forms.view(np.int8), expected)
     correction = slow_correction(codec, expected)
-    np.testing.assert_array_equal(back.bias, -correction if products else codes.bias + correction)
+    if products:  # twice the product with the mean: the mean's own, and what z adds along it
+        with_mean = 2 * ((codec.mean.astype(np.float64) ** 2).sum() + z.astype(np.float64) @ codec.shift)
+        np.testing.assert_allclose(back.bias + correction, with_mean * float(codec.steps[3]), rtol=1e-4, atol=2)
+    else:
+        np.testing.assert_array_equal(back.bias, codes.bias + correction)
 
 
 def test_codes_do_not_depend_on_threads() -> None:

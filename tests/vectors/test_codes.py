@@ -15,8 +15,8 @@ def with_variances(variances: np.ndarray, n: int = 3000) -> np.ndarray:
     return ((rng.normal(size=(n, len(variances))) * np.sqrt(variances)) @ turn + 5).astype(np.float32)
 
 
-def trained(X: np.ndarray, storage: str, reduce: int | str | None = "auto", seed: int = 0, centred: bool = True):
-    return train(X, storage, reduce, np.random.default_rng(seed), centred=centred)
+def trained(X: np.ndarray, storage: str, reduce: int | str | None = "auto", seed: int = 0, products: bool = False):
+    return train(X, storage, reduce, np.random.default_rng(seed), products=products)
 
 
 @pytest.mark.parametrize(
@@ -62,10 +62,12 @@ def test_the_rotation_keeps_lengths_and_mixes_all_dimensions(storage: str) -> No
     assert z.std(0).max() < 3 * z.std(0).min()  # one step fits all
 
 
-def test_without_centring_the_mean_is_zero() -> None:
-    X = with_variances(np.ones(20))
-    assert not trained(X, "sq4", centred=False).mean.any()
-    np.testing.assert_allclose(trained(X, "sq4").mean, X.mean(0), rtol=1e-5)
+def test_queries_of_products_are_shifted_by_the_rotated_mean() -> None:
+    X = with_variances(np.ones(20)) + 3
+    codec = trained(X, "sq4", products=True)
+    np.testing.assert_allclose(codec.mean, X.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(codec.shift), np.linalg.norm(codec.mean), rtol=1e-4)
+    assert not trained(X, "sq4").shift.any()
 
 
 def test_the_seed_decides_the_rotation_and_nothing_else_does() -> None:

@@ -56,7 +56,7 @@ def walked(metric: str, storage: str) -> tuple[WalkedRows, np.ndarray, np.ndarra
         rows: WalkedRows = FloatRows.empty(storage, space)
     else:
         sample = np.ascontiguousarray(space.asking(X, np.arange(len(X)))[:, :40])
-        codec = train(sample, storage, None, np.random.default_rng(0), centred=metric != "ip")
+        codec = train(sample, storage, None, np.random.default_rng(0), products=metric == "ip")
         rows = CodedRows.empty(space, codec)
     rows = rows.with_room(len(X))
     forms = rows.no_forms().grown(len(X))

@@ -10,9 +10,10 @@ from vecrecall.exact.search import nearest
 from vecrecall.file import File
 from vecrecall.hits import Hits
 from vecrecall.ids import Ids
-from vecrecall.index import METRICS, Index, restore_shared
+from vecrecall.index import Index, restore_shared
 from vecrecall.inputs import Rows, as_choice, as_count, as_queries, as_rows, n_zero_rows, warn_of_zeros
 from vecrecall.threads import n_threads
+from vecrecall.vectors.spaces import METRICS
 
 _KEPT = ("uint8", "float16", "float32")  # each holds what those before it hold
 

@@ -7,6 +7,7 @@ before the batch, and each row of links is changed by one worker.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import numpy as np
 
@@ -26,7 +27,6 @@ from vecrecall.vectors.walked import WalkedRows
 GROWTH = 0.05  # a batch is this share of the graph ...
 BATCH = 1024  # ... and at most this: each node also looks at the earlier nodes of its batch
 FIRST_BATCH = 16
-LANES = 4  # nodes walked in turn
 _SLICE = 64  # nodes a worker inserts between looks at the caller
 _TARGETS = 512  # rows a worker links back
 
@@ -85,10 +85,10 @@ class Builder:
 
     def _scratch(self) -> Scratch:
         """Scratch for one worker; give it back to ``_idle``."""
-        if self._idle:
+        with suppress(IndexError):  # empty, or another worker was faster
             return self._idle.pop()
         return Scratch(
-            n_lanes=LANES, ef=self.ef, capacity=len(self.graph.links), width=self.graph.links.shape[1], padded_dim=0,
+            n_lanes=1, ef=self.ef, capacity=len(self.graph.links), width=self.graph.links.shape[1], padded_dim=0,
             form_bytes=0, level_bytes=0,
         )  # fmt: skip
 
@@ -129,7 +129,7 @@ class Builder:
             scratch = self._scratch()
             choose_links(
                 self._graph_view, self._rows_view, self._forms, address(batch), address(graph.levels), lo, hi,
-                graph.entry, graph.top, self.ef, self.fill, scratch.address, LANES, chosen,
+                graph.entry, graph.top, self.ef, self.fill, scratch.address, chosen,
             )  # fmt: skip
             self._idle.append(scratch)
 

@@ -11,6 +11,7 @@ from vecrecall.hnsw.entries import Entries
 from vecrecall.hnsw.graph import Graph
 from vecrecall.hnsw.parameters import Parameters
 from vecrecall.hnsw.plan import PLAN_FIELDS
+from vecrecall.hnsw.training import COARSE
 from vecrecall.kernels.memory import address
 from vecrecall.vectors.encoding import constants_block
 from vecrecall.vectors.rows import TYPES, KeptRows
@@ -38,6 +39,7 @@ class Content:
     entries: Entries | None = None
     plan: np.ndarray = field(init=False)
     plan_address: int = field(init=False)
+    constants: np.ndarray = field(init=False)  # the plan points there
 
     def __post_init__(self) -> None:
         plan, space, walked = np.zeros(PLAN_FIELDS, np.int64), self.space, self.walked
@@ -46,7 +48,7 @@ class Content:
         coded = isinstance(walked, CodedRows)
         unit = walked.unit if isinstance(walked, CodedRows) else 1.0
         constants = constants_block(unit)
-        object.__setattr__(self, "_constants", constants)  # the plan points into it
+        object.__setattr__(self, "constants", constants)
         plan[:5] = self.graph.view()
         plan[[plan_fields.ENTRY, plan_fields.TOP]] = self.graph.entry, self.graph.top
         if walked is not None:
@@ -54,7 +56,7 @@ class Content:
         if self.kept is not None:
             plan[plan_fields.ROWS_VIEW :][:6] = self.kept.view(space.metric)
         if isinstance(walked, CodedRows):
-            plan[plan_fields.ROTATION :][:18] = walked.rotation.view
+            plan[plan_fields.ROTATION :][:19] = walked.rotation.view
         plan[plan_fields.CODED :][:6] = (
             coded, self.kept is not None, METRIC_CODES[space.metric], space.dim, space.padded_dim, self.n,
         )  # fmt: skip
@@ -63,6 +65,11 @@ class Content:
             listed, slots = address(self.entries.listed), address(self.entries.slots)
             plan[plan_fields.N_ENTRIES :][:3] = len(self.entries.slots), listed, slots
         plan[plan_fields.CONSTANTS] = address(constants)
+
+    @property
+    def coarse(self) -> bool:
+        """Whether 4 bits are too coarse for the data: then codes of 8 are no sure guide among near rows either."""
+        return isinstance(self.walked, CodedRows) and self.walked.codec.coarseness > COARSE
 
     @property
     def capacity(self) -> int:

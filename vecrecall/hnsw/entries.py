@@ -59,29 +59,31 @@ def n_entries(n: int, row_bytes: int) -> int:
     return wanted if wanted >= FEWEST else 0
 
 
-def choose_entries(walked: WalkedRows, forms: QueryForms, n: int) -> Entries | None:
-    """Farthest-first entries of n rows, or None where the layers serve better."""
+def choose_entries(walked: WalkedRows, forms: QueryForms, n: int, first: int) -> Entries | None:
+    """Farthest-first entries of n rows, or None where the layers serve better.
+
+    The first is the entry of the graph, from which every row is reached.
+    """
     wanted = n_entries(n, walked.arrays()[0].strides[0])
     if wanted == 0:
         return None
-    sample = np.unique(np.linspace(0, n - 1, min(n, _SAMPLE)).astype(np.int32))
+    sample = np.unique(np.append(np.linspace(0, n - 1, min(n, _SAMPLE)).astype(np.int32), np.int32(first)))
     candidates = np.append(sample, [0, 0, 0]).astype(np.int32)
     nearest = np.full(len(sample), 0x7FFFFFFF, np.int32)
     keys, chosen = np.zeros(len(candidates), np.int32), np.zeros(wanted, np.int32)
     farthest_first(
         walked.view(), (address(forms.forms), forms.forms.strides[0], address(forms.bias)), address(candidates),
-        len(sample), address(nearest), address(keys), wanted, address(chosen),
+        len(sample), int(np.searchsorted(sample, first)), address(nearest), address(keys), wanted, address(chosen),
     )  # fmt: skip
     return Entries.of(chosen, n, walked)
 
 
 @kernel
-def farthest_first(view, fv, candidates, n, nearest, keys, wanted, chosen):
-    """Choose ``wanted`` of n candidates, each the farthest from those before it (the first of equals).
+def farthest_first(view, fv, candidates, n, at, nearest, keys, wanted, chosen):
+    """Choose ``wanted`` of n candidates, first number ``at``, then each the farthest from those before.
 
     nearest: int32 by candidate, the greatest key at the start; keys: int32 scratch.
     """
-    at = 0
     for i in range(wanted):
         row = load32(candidates, at)
         store32(chosen, i, row)

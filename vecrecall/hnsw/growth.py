@@ -66,9 +66,9 @@ class Growth:
             undo.restore()
             raise
         kept = None if self.parameters.keep is None else self.kept
-        entries = self._entries(walked, bench, walked_anew=since == (0, 0.0))
+        entries = self._entries(walked, bench, graph.entry, walked_anew=since == (0, 0.0))
         content = Content(self.n, space, kept, walked, graph, ef_construction, n_decided, *since, entries)
-        return content, (None if kept is None else bench)
+        return content, (None if kept is None and self.parameters.coded else bench)
 
     def take(self, slots: np.ndarray | slice) -> np.ndarray:
         """Rows by slot as float32: out of the kept ones, or where none are kept the caller's, or what is walked."""
@@ -159,14 +159,14 @@ class Growth:
             return self.old.ef_construction, self.old.n_decided
         return self._sample(space).ef_construction(), self.n
 
-    def _entries(self, walked: WalkedRows, bench: Workbench, *, walked_anew: bool) -> Entries | None:
+    def _entries(self, walked: WalkedRows, bench: Workbench, entry: int, *, walked_anew: bool) -> Entries | None:
         """Where searches enter. The textbook's enter by the layers; so do products, which cover nothing."""
         if self.parameters.schedule == "sequential" or self.old.space.metric == "ip":
             return None
         old = self.old.entries
-        if old is not None and not walked_anew and (self.n - old.n) * GROWN < old.n:
+        if old is not None and not walked_anew and old.slots[0] == entry and (self.n - old.n) * GROWN < old.n:
             return old
-        return choose_entries(walked, bench.forms, self.n)
+        return choose_entries(walked, bench.forms, self.n, entry)
 
     def _insert(self, builder: Builder, order: np.ndarray | None, remeasure: bool) -> None:
         first = self.old.graph.n

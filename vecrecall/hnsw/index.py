@@ -21,7 +21,7 @@ from vecrecall.hnsw.scratch import Scratch
 from vecrecall.hnsw.search import search_kernel
 from vecrecall.hnsw.training import FEWEST
 from vecrecall.ids import Ids
-from vecrecall.index import METRICS, Index, restore_shared
+from vecrecall.index import Index, restore_shared
 from vecrecall.inputs import (
     Rows,
     as_choice,
@@ -36,7 +36,7 @@ from vecrecall.progress import progress_bar
 from vecrecall.threads import n_threads, run
 from vecrecall.vectors.codes import BITS, BLOCK, padded
 from vecrecall.vectors.rows import NAMES, TYPES
-from vecrecall.vectors.spaces import Space
+from vecrecall.vectors.spaces import METRICS, Space
 from vecrecall.vectors.walked import CodedRows
 
 LANES = 4  # queries of a batch walked in turn
@@ -219,7 +219,8 @@ class HNSW(Index):
         -------
         Hits
             Shapes (k,) for one query, (q, k) for a batch. ``distances`` are exact where rows are kept. ``evals``
-            counts the codes compared in the walk; the re-rank compares at most max(30, 3 k, ef / 2) rows more.
+            counts the codes compared in the walk; the re-rank compares max(30, 3 k, ef / 2) rows more, or ef where
+            codes are coarse for the data.
 
         Raises
         ------
@@ -237,8 +238,9 @@ class HNSW(Index):
             ids = self._ids
         if evals.min(initial=0) < 0:
             refuse_not_finite(queries)
-        if self._metric == "cosine" and (distances[:: k] == 1).any():
-            warn_of_zeros(n_zero_rows(queries), "query")
+        if self._metric == "cosine" and (distances[::k] == 1).any():
+            n_zero = _answer_zeros(queries, slots, ids.n)
+            warn_of_zeros(n_zero, "query")
         if ids.kind != "range":
             slots = ids.outer(slots)
         if single:
@@ -254,7 +256,7 @@ class HNSW(Index):
         slots, distances = np.empty(n_queries * k, np.int64), np.empty(n_queries * k, np.float32)
         evals = np.empty(n_queries, np.int64)
         ef = min(max(ef, k), n) or 1
-        depth = rerank_depth(ef, k)
+        depth = ef if content.coarse else rerank_depth(ef, k)
         if content.graph.top < 0:  # no graph: the kernel ranks all rows
             ef = depth = n or 1
         n_lanes = min(n_queries, LANES)
@@ -358,15 +360,16 @@ class HNSW(Index):
 
     @staticmethod
     def estimate_memory(
-        n: int, dim: int, *, M: int = 24, storage: str = "sq4", p: int | None = None, keep: str | None = "f32"
-    ) -> dict[str, int]:
+        n: int, dim: int, *, metric: str = "l2", M: int = 24, storage: str = "sq4", p: int | None = None,
+        keep: str | None = "f32",
+    ) -> dict[str, int]:  # fmt: skip
         """Estimate the bytes of an index before it is built.
 
         Parameters
         ----------
         n, dim : int
-        M, storage :
-            As for :meth:`build`.
+        metric, M, storage :
+            As for :meth:`build`; a storage must be named.
         p : int, optional
             Dimensions that codes are made of; default all, the most that ``reduce="auto"`` can take.
         keep : {"u8", "f16", "f32"} or None
@@ -384,6 +387,7 @@ class HNSW(Index):
         1793
         """
         n, dim, M = as_count(n, "n", least=0), as_count(dim, "dim"), as_count(M, "M", least=2)
+        metric = as_choice(metric, "metric", METRICS)
         storage = as_choice(storage, "storage", STORAGES[1:])
         keep = None if keep is None else as_choice(keep, "keep", tuple(TYPES))
         p = dim if p is None else as_count(p, "p")
@@ -394,7 +398,8 @@ class HNSW(Index):
             walk = form * BITS[storage] // 8 + 4
         links = 8 * M + 16 + (4 * M + 8) / (M - 1)
         parts = {
-            "rows": n * row * (0 if keep is None else TYPES[keep].itemsize), "walk": n * walk, "links": int(n * links),
+            "rows": 0 if keep is None else n * (row * TYPES[keep].itemsize + 4 * (metric == "cosine")),
+            "walk": n * walk, "links": int(n * links),
         }  # fmt: skip
         index = sum(parts.values())
         return {**parts, "index": index, "build": index + int(n * (form + 4 + 8 * M + 4 + 4 * M / (M - 1)))}
@@ -424,6 +429,15 @@ class HNSW(Index):
         parameters = Parameters.checked(**file.parameters["graph"])
         content = stored.restored_content(file, dim, metric, parameters)
         return cls(content, ids, parameters, as_count(file.parameters["ef"], "ef"))
+
+
+def _answer_zeros(queries: np.ndarray, slots: np.ndarray, n: int) -> int:
+    """Give zero queries the first slots, since all are at distance 1 from them; returns how many there are."""
+    zero = np.flatnonzero(~queries.any(axis=1))
+    by_query = slots.reshape(len(queries), -1)
+    m = min(n, by_query.shape[1])
+    by_query[zero, :m] = np.arange(m)
+    return len(zero)
 
 
 def _checked_order(order: Any, n: int, parameters: Parameters) -> np.ndarray | None:

@@ -1,4 +1,4 @@
-"""Choosing the links of a batch of new nodes, and linking back.
+"""Choosing the links of a batch of new nodes.
 
 A batch walks the graph as it stood before the batch, and each node also looks at the earlier nodes of its own batch,
 so none is blind to a near one that arrived a moment ago. Work is cut by node, later by target, never by thread: the
@@ -6,11 +6,7 @@ same bytes for any number of threads.
 """
 
 from vecrecall.hnsw.graph import MAX_LEVEL
-from vecrecall.hnsw.lanes import DONE, IDLE, advance, leave, open_base, set_out
-from vecrecall.hnsw.scratch import (
-    ASKED, BIAS, HEAD_FIELDS, KEY, KEYS, LANE_FIELDS, LISTED, LOG, LOG_ROOM, POOL, QUERY, SEEN, SEEN_WORDS, SIZE, STAGE,
-    STATE,
-)  # fmt: skip
+from vecrecall.hnsw.scratch import HEAD_FIELDS, KEYS, LISTED, LOG, LOG_ROOM, POOL, SEEN, SEEN_WORDS, STATE
 from vecrecall.hnsw.select_neighbours import select_neighbours
 from vecrecall.hnsw.walk import descend, reopen, search_layer
 from vecrecall.kernels.distances import distances
@@ -41,103 +37,60 @@ def offer_earlier(view, query, bias, batch, levels, n_earlier, lowest, highest, 
 
 
 @inner
-def choose_among(gv, view, fv, scratch, pool, size, level, i, fill, chosen):
-    """Choose the links of node i of the batch in a layer among its pool."""
+def links_of_layer(gv, view, fv, batch, levels, i, level, most, size, ef, fill, scratch, lane, chosen):
+    """Search one layer from the entries in the pool, choose the links of node i of the batch; returns the pool's size.
+
+    Earlier nodes of the batch join the pool: those of this level to ``most``, as higher ones did in the layer above.
+    """
+    node, pool = load32(batch, i), load64(lane, POOL)
+    query, bias = fv[0] + node * fv[1], load32(fv[2], node)
+    listed, keys = load64(scratch, LISTED), load64(scratch, KEYS)
+    if size > 0:  # no entries: a layer above all that are linked
+        reopen(pool, size)
+        size, n_logged = search_layer(
+            view, gv, query, bias, size, ef, level, pool, load64(lane, SEEN), load64(lane, LOG),
+            load64(scratch, LOG_ROOM), keys,
+        )  # fmt: skip
+        forget(load64(lane, SEEN), load64(lane, LOG), n_logged, load64(scratch, SEEN_WORDS))
+    size = offer_earlier(view, query, bias, batch, levels, i, level, most, pool, size, ef, listed, keys)
     at = i * chosen[4] + level
     n, kept = select_neighbours(
         view, fv, pool, size, gv[1] if level == 0 else gv[3], fill, chosen[0] + at * gv[1] * 4,
-        chosen[1] + at * gv[1] * 4, load64(scratch, STATE), load64(scratch, LISTED), load64(scratch, KEYS),
+        chosen[1] + at * gv[1] * 4, load64(scratch, STATE), listed, keys,
     )  # fmt: skip
     store32(chosen[2], at, n)
     store32(chosen[3], at, kept)
-
-
-@inner
-def link_upper(gv, view, fv, batch, levels, i, entry, top, ef, fill, scratch, lane, chosen):
-    """Choose the links of a node that reaches upper layers in all of these; leave the lane at work in the base layer.
-
-    Such nodes are few (1 of M), so this walk is not taken in turn with others.
-    """
-    pool, seen, log, log_room = load64(lane, POOL), load64(lane, SEEN), load64(lane, LOG), load64(scratch, LOG_ROOM)
-    listed, keys = load64(scratch, LISTED), load64(scratch, KEYS)
-    query, bias = load64(lane, ASKED), load64(lane, BIAS)
-    node_level = load32(levels, load32(batch, i))
-    nearest, key = entry, load64(lane, KEY)
-    for level in range(top, node_level, -1):
-        nearest, key = descend(view, gv, query, bias, nearest, key, level, log, keys)
-    size = int64(0)
-    for level in range(node_level, 0, -1):
-        highest = level  # higher ones were offered in the layer above, and their pool goes on here
-        if level == node_level:
-            highest = int64(MAX_LEVEL)
-        if level == min(top, node_level):
-            store64(pool, 0, (key << 32) | (nearest << 1))
-            size = int64(1)
-            highest = int64(MAX_LEVEL)
-        if level <= top:
-            reopen(pool, size)
-            size, n_logged = search_layer(view, gv, query, bias, size, ef, level, pool, seen, log, log_room, keys)
-            forget(seen, log, n_logged, load64(scratch, SEEN_WORDS))
-        size = offer_earlier(view, query, bias, batch, levels, i, level, highest, pool, size, ef, listed, keys)
-        choose_among(gv, view, fv, scratch, pool, size, level, i, fill, chosen)
-    if top == 0:  # nothing was walked above
-        store64(pool, 0, (key << 32) | (nearest << 1))
-        size = int64(1)
-    reopen(pool, size)
-    open_base(gv, lane, int64(size))
-
-
-@inner
-def begin(gv, view, fv, batch, levels, i, entry, top, ef, fill, scratch, lane, chosen):
-    """Take node i of the batch into a lane."""
-    node = load32(batch, i)
-    listed, keys = load64(scratch, LISTED), load64(scratch, KEYS)
-    store64(lane, QUERY, i)
-    store64(lane, ASKED, fv[0] + node * fv[1])
-    store64(lane, BIAS, load32(fv[2], node))
-    store32(listed, 0, entry)
-    distances(view, load64(lane, ASKED), load64(lane, BIAS), listed, 1, keys)
-    set_out(lane, entry, load32(keys, 0), top)
-    if load32(levels, node) > 0:
-        link_upper(gv, view, fv, batch, levels, i, entry, top, ef, fill, scratch, lane, chosen)
-
-
-@inner
-def finish(gv, view, fv, batch, levels, top, ef, fill, scratch, lane, chosen):
-    """Choose the base links of the lane's node among its pool and the earlier nodes of the batch."""
-    i, pool = load64(lane, QUERY), load64(lane, POOL)
-    leave(scratch, lane)
-    offered_above = top > 0 and load32(levels, load32(batch, i)) > 0
-    highest = int64(0 if offered_above else MAX_LEVEL)
-    size = offer_earlier(
-        view, load64(lane, ASKED), load64(lane, BIAS), batch, levels, i, int64(0), highest, pool, load64(lane, SIZE),
-        ef, load64(scratch, LISTED), load64(scratch, KEYS),
-    )  # fmt: skip
-    choose_among(gv, view, fv, scratch, pool, size, int64(0), i, fill, chosen)
+    return size
 
 
 @kernel
-def choose_links(gv, view, fv, batch, levels, lo, hi, entry, top, ef, fill, scratch, n_lanes, chosen):
+def choose_links(gv, view, fv, batch, levels, lo, hi, entry, top, ef, fill, scratch, chosen):
     """For nodes lo..hi of the batch: search every layer from the entry, choose links among what was found.
 
     ``chosen`` is where they go: addresses of links and keys (int32, (batch, layers, 2 M)), of the numbers of links and
-    of kept links (int32, (batch, layers)), and the number of layers.
+    of kept links (int32, (batch, layers)), and the number of layers. (Walking several nodes in lanes, as searches do,
+    was measured and gains nothing here.)
     """
-    lanes = scratch + 8 * HEAD_FIELDS
-    for j in range(n_lanes):
-        store64(lanes + 8 * LANE_FIELDS * j, STAGE, IDLE)
-    coming, active = lo, 1
-    while active > 0:
-        active = 0
-        for j in range(n_lanes):
-            lane = lanes + 8 * LANE_FIELDS * j
-            if load64(lane, STAGE) == DONE:
-                finish(gv, view, fv, batch, levels, top, ef, fill, scratch, lane, chosen)
-                store64(lane, STAGE, IDLE)
-            if load64(lane, STAGE) != IDLE:
-                advance(gv, view, scratch, lane, ef)
-                active += 1
-            elif coming < hi:
-                begin(gv, view, fv, batch, levels, coming, entry, top, ef, fill, scratch, lane, chosen)
-                coming += 1
-                active += 1
+    lane = scratch + 8 * HEAD_FIELDS
+    listed, keys = load64(scratch, LISTED), load64(scratch, KEYS)
+    for i in range(lo, hi):
+        node = load32(batch, i)
+        query, bias = fv[0] + node * fv[1], load32(fv[2], node)
+        store32(listed, 0, entry)
+        distances(view, query, bias, listed, 1, keys)
+        nearest, key = entry, load32(keys, 0)
+        node_level = load32(levels, node)
+        for level in range(top, node_level, -1):
+            nearest, key = descend(view, gv, query, bias, nearest, key, level, load64(lane, LOG), keys)
+        size = int64(0)
+        for level in range(node_level, -1, -1):
+            most = level
+            if level == node_level:
+                most = int64(MAX_LEVEL)
+            if level == min(top, node_level):
+                store64(load64(lane, POOL), 0, (key << 32) | (nearest << 1))
+                size = int64(1)
+                most = int64(MAX_LEVEL)
+            elif level > top:
+                size = int64(0)
+            size = links_of_layer(gv, view, fv, batch, levels, i, level, most, size, ef, fill, scratch, lane, chosen)

@@ -3,14 +3,15 @@
 Each walk on its way is a *lane* (fields: :mod:`vecrecall.hnsw.scratch`). A lane does one step and asks for the memory
 of its next step:
 
-    look up -> move up (greedy, until the base layer) -> expand -> score (until the pool is expanded) -> done
+    look up -> move up (greedily, in the upper layers, until the base layer) -> expand -> score (until the pool is
+    expanded) -> done
 """
 
 from vecrecall.hnsw.scratch import (
     ASKED, BIAS, EVALS, KEY, KEYS, LEVEL, LOG, LOG_ROOM, N_FRESH, N_LOGGED, NODE, POOL, POSITION, RAN_OVER, SEEN,
     SEEN_WORDS, SIZE, STAGE,
 )  # fmt: skip
-from vecrecall.hnsw.walk import ask_for_rows, linked, nearest_of, neighbours
+from vecrecall.hnsw.walk import ask_for_links, ask_for_rows, linked, nearest_of, neighbours
 from vecrecall.kernels.distances import distances
 from vecrecall.kernels.jit import inner, int64
 from vecrecall.kernels.memory import load64, prefetch, store32, store64
@@ -62,9 +63,7 @@ def choose(gv, lane):
     store64(lane, POSITION, position)
     if position == size:
         return False
-    row = neighbours(gv, row_of(load64(pool, position)), int64(0))
-    for byte in range(0, gv[1] * 4, 64):
-        prefetch(row + byte)
+    ask_for_links(gv, row_of(load64(pool, position)), int64(0))
     return True
 
 
@@ -99,9 +98,7 @@ def expand(gv, view, head, lane):
     store64(lane, N_FRESH, m)
     following = load64(lane, POSITION) + 1
     if following < load64(lane, SIZE):  # what will be chosen next unless something nearer is found now
-        row = neighbours(gv, row_of(load64(load64(lane, POOL), following)), int64(0))
-        for byte in range(0, gv[1] * 4, 64):
-            prefetch(row + byte)
+        ask_for_links(gv, row_of(load64(load64(lane, POOL), following)), int64(0))
 
 
 @inner

@@ -48,6 +48,8 @@ def keep_link(links, link_keys, capacity, fill, n, kept, place, node, key, to_no
     n -= m
     kept -= m
     if n == capacity:
+        if kept == n:
+            kept -= 1
         n -= 1
     for j in range(n, place, -1):
         store32(links, j, load32(links, j - 1))
@@ -77,7 +79,7 @@ def add_link(
         store32(listed, j, load32(links, j))
     store32(listed, kept, owner)
     distances(view, query, bias, listed, kept + 1, to_node)
-    hidden = kept == capacity
+    hidden = place == capacity
     for j in range(place):
         if load32(to_node, j) < load32(to_node, kept):
             hidden = True
@@ -207,5 +209,5 @@ def measure_links(gv, view, fv, level, nodes, lo, hi, rows, scratch):
         distances(view, fv[0] + node * fv[1], load32(fv[2], node), scratch, n, scratch + 4 * (capacity + 8))
         for j in range(n):
             store32(link_keys, j, load32(scratch, capacity + 8 + j))
-        sort_links(links, link_keys, 0, kept)
+        sort_links(links, link_keys, int64(0), kept)
         sort_links(links, link_keys, kept, n)

@@ -11,11 +11,11 @@ GRAPH = 0  # 5 numbers: Graph.view()
 ENTRY, TOP = 5, 6
 WALK_VIEW = 8  # 6 numbers: row view of what is walked
 ROWS_VIEW = 14  # 6 numbers: row view of the kept rows
-ROTATION = 20  # 18 numbers: rotation view
-CODED, ROWS_KEPT, METRIC, DIM, PADDED_DIM, N = range(38, 44)
-CONSTANTS = 44  # address of vectors.encoding.constants_block
-ENTRY_VIEW = 45  # 6 numbers: row view of the entries
-N_ENTRIES, ENTRIES_LISTED, ENTRY_SLOTS = 51, 52, 53
+ROTATION = 20  # 19 numbers: rotation view
+CODED, ROWS_KEPT, METRIC, DIM, PADDED_DIM, N = range(39, 45)
+CONSTANTS = 45  # address of vectors.encoding.constants_block
+ENTRY_VIEW = 46  # 6 numbers: row view of the entries
+N_ENTRIES, ENTRIES_LISTED, ENTRY_SLOTS = 52, 53, 54
 PLAN_FIELDS = 56
 UNIT = 5  # place in CONSTANTS
 
@@ -35,7 +35,7 @@ def walked(plan):
 @inner
 def entries(plan):
     """Row view of the entries."""
-    return (load64(plan, 45), load64(plan, 46), load64(plan, 47), load64(plan, 48), load64(plan, 49), load64(plan, 50))
+    return (load64(plan, 46), load64(plan, 47), load64(plan, 48), load64(plan, 49), load64(plan, 50), load64(plan, 51))
 
 
 @inner
@@ -51,4 +51,5 @@ def rotation(plan):
         load64(plan, 20), load64(plan, 21), load64(plan, 22), load64(plan, 23), load64(plan, 24), load64(plan, 25),
         load64(plan, 26), load64(plan, 27), load64(plan, 28), load64(plan, 29), load64(plan, 30), load64(plan, 31),
         load64(plan, 32), load64(plan, 33), load64(plan, 34), load64(plan, 35), load64(plan, 36), load64(plan, 37),
+        load64(plan, 38),
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vecrecall.hnsw.lanes import DONE, IDLE, advance, leave, set_out
+from vecrecall.hnsw.lanes import DONE, IDLE, advance, leave, open_base, set_out
 from vecrecall.hnsw.plan import (
     CODED, CONSTANTS, DIM, ENTRIES_LISTED, ENTRY, ENTRY_SLOTS, METRIC, N, N_ENTRIES, PADDED_DIM, ROWS_KEPT, TOP, UNIT,
     entries, graph, kept, rotation, walked,
@@ -18,8 +18,9 @@ from vecrecall.kernels.memory import (
     address, float_of_bits, load32, load64, load_f32, prefetch, root32, store32, store64, store_f32,
 )  # fmt: skip
 from vecrecall.kernels.pool import insert_sorted, row_of
+from vecrecall.vectors.spaces import METRIC_CODES
 
-_L2, _IP, _COSINE = range(3)  # spaces.METRIC_CODES
+_L2, _IP, _COSINE = (METRIC_CODES[metric] for metric in ("l2", "ip", "cosine"))
 _AT_DISTANCE_1 = 0x40000000  # bits of float32 2.0: the squared chord of a right angle
 _ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
 
@@ -57,16 +58,27 @@ def prepare(plan, head, lane, q):
 
 
 @inner
+def insert_entry(pool, size, row, key):
+    """Put a row into a pool; returns its size."""
+    insert_sorted(pool, size, (key << 32) | (row << 1))
+    return size + 1
+
+
+@inner
 def enter(plan, head, lane):
-    """Stand at the nearest of the entries, in the base layer."""
+    """Begin the base layer at the nearest of the entries."""
     n, keys = load64(plan, N_ENTRIES), load64(head, KEYS)
     distances(entries(plan), load64(lane, ASKED), load64(lane, BIAS), load64(plan, ENTRIES_LISTED), n, keys)
     at = 0
     for j in range(n):
         if load32(keys, j) < load32(keys, at):
             at = j
-    set_out(lane, load32(load64(plan, ENTRY_SLOTS), at), load32(keys, at), int64(0))
+    slots, pool = load64(plan, ENTRY_SLOTS), load64(lane, POOL)
+    size = insert_entry(pool, int64(0), load32(slots, at), load32(keys, at))
+    if at > 0:  # the graph's own entry reaches every row, should ef be so large
+        size = insert_entry(pool, size, load32(slots, int64(0)), load32(keys, int64(0)))
     store64(lane, EVALS, n)
+    open_base(graph(plan), lane, size)
 
 
 @inner

@@ -21,7 +21,7 @@ from vecrecall.vectors.rows import TYPES, KeptRows
 from vecrecall.vectors.spaces import Space
 from vecrecall.vectors.walked import CodedRows, FloatRows, WalkedRows
 
-_CODEC_ARRAYS = ("rotation", "low", "inverse_range", "mean", "scale", "offset", "steps")
+_CODEC_ARRAYS = ("rotation", "low", "inverse_range", "mean", "scale", "offset", "shift", "steps")
 _UPPER = ("upper", "n_upper_links", "n_upper_kept")
 _BASE = ("links", "n_links", "n_kept", "levels", "upper_at")
 
@@ -55,6 +55,7 @@ def parameters_of(content: Content) -> dict[str, Any]:
         codec = content.walked.codec
         out["codec"] = {
             "storage": codec.storage, "p": codec.p, "n_trained": codec.n_trained, "mean_error": codec.mean_error,
+            "coarseness": codec.coarseness,
         }  # fmt: skip
     return out
 
@@ -74,7 +75,10 @@ def restored_content(file: File, dim: int, metric: str, parameters: Parameters) 
     n, nodes = file.counts["n"], file.counts["nodes"]
     if nodes not in (0, n) or n >= 2**31:
         raise IndexFileError(f"the graph has {nodes} nodes, expected {n}")
-    space = Space(metric, dim, float(file.parameters["limit"]))
+    numbers = [float(file.parameters[name]) for name in ("limit", "error_since_training")]
+    if not np.isfinite(numbers).all() or not 0 <= file.parameters["ef_construction_used"] < 2**31:
+        raise IndexFileError("a number among the parameters is out of range")
+    space = Space(metric, dim, numbers[0])
     kept = _restored_rows(file, space, n) if "rows" in file.sections else None
     walked: CodedRows | FloatRows | None = None
     if parameters.coded:
@@ -120,13 +124,14 @@ def _restored_codes(file: File, space: Space, parameters: Parameters, n: int) ->
         raise IndexFileError(f"codes are made of {p!r} dimensions, expected 1 to {dim}")
     shapes = {
         "rotation": (p, padded(dim, 64)), "low": (dim,), "inverse_range": (dim,), "mean": (dim,), "scale": (p,),
-        "offset": (p,), "steps": (4,),
+        "offset": (p,), "shift": (padded(p, BLOCK[storage]),), "steps": (5,),
     }  # fmt: skip
-    arrays = {
+    arrays: dict[str, Any] = {
         name: _section(file, f"codec_{name}", np.int8 if name == "rotation" else np.float32, shape)
         for name, shape in shapes.items()
     }
-    codec = Codec(storage, dim, p, int(about["n_trained"]), float(about["mean_error"]), **arrays)
+    errors = float(about["mean_error"]), float(about["coarseness"])
+    codec = Codec(storage, dim, p, int(about["n_trained"]), *errors, **arrays)
     codes = Codes(
         _section(file, "codes", np.uint8, (n, codec.code_bytes)), _section(file, "bias", np.int32, (n,))
     )
@@ -154,6 +159,9 @@ def _restored_graph(file: File, M: int) -> Graph:
         raise IndexFileError("levels or the entry are out of range")
     if not np.array_equal(starts, np.cumsum(levels) - levels) or levels.sum() != n_upper:
         raise IndexFileError("the rows of the upper layers do not follow the levels")
+    for counts, kept, width in (("n_links", "n_kept", 2 * M), ("n_upper_links", "n_upper_kept", M)):
+        if ((arrays[kept] < 0) | (arrays[kept] > arrays[counts]) | (arrays[counts] > width)).any():
+            raise IndexFileError(f"section {counts!r} or {kept!r} holds a number of links out of range")
     owners = np.repeat(np.arange(n), levels)
     layer_of = np.arange(n_upper) - starts[owners] + 1
     for name in ("links", "upper"):

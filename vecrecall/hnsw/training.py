@@ -20,7 +20,7 @@ LIMIT_ROOM = 16.0  # under ip, keys have room for rows this much longer than the
 EF_LOW, EF_HIGH = 64, 128  # ef_construction where the intrinsic dimension is low, high
 LID_HIGH = 20.0
 _NEIGHBOURS, _ASKING = 50, 256
-COARSE = 0.3  # 4-bit codes coarser than this lose neighbours; real sets measured 0.08 to 0.17
+COARSE = 0.3  # 4-bit codes coarser than this lose neighbours
 
 Take = Callable[[np.ndarray], np.ndarray]
 
@@ -39,7 +39,7 @@ class Sample:
     def __init__(self, space: Space, take: Take, n: int) -> None:
         slots = sample_slots(n)
         self.rows = np.ascontiguousarray(space.asking(take(slots), slots)[:, : space.dim])
-        self.centred = space.metric != "ip"
+        self.products = space.metric == "ip"
         with one_blas_thread:  # its sums depend on the number
             self.neighbours = neighbour_distances(self.rows)
 
@@ -51,14 +51,17 @@ class Sample:
         """
         storage = "sq4" if parameters.storage == "auto" else parameters.storage
         codec = self._trained(storage, parameters)
-        if parameters.storage == "auto" and coarseness(codec, self.neighbours) > COARSE:
+        if parameters.storage == "auto" and codec.coarseness > COARSE:
             codec = self._trained("sq8", parameters)
         return codec
 
     def _trained(self, storage: str, parameters: Parameters) -> Codec:
         rng = np.random.Generator(np.random.PCG64(parameters.seed))
         with one_blas_thread:
-            return train(self.rows, storage, parameters.reduce, rng, centred=self.centred)
+            return train(
+                self.rows, storage, parameters.reduce, rng, products=self.products,
+                neighbour_distance=tenth_neighbour(self.neighbours),
+            )  # fmt: skip
 
     def ef_construction(self) -> int:
         """A wider search at build where the intrinsic dimension is high: there the graph loses the last points.
@@ -69,10 +72,9 @@ class Sample:
         return EF_HIGH if mean_lid(self.neighbours) > LID_HIGH else EF_LOW
 
 
-def coarseness(codec: Codec, neighbours: np.ndarray) -> float:
-    """Root mean square rounding of a code, in units of the median distance to the tenth neighbour in the sample."""
-    tenth = float(np.median(neighbours[:, min(10, neighbours.shape[1]) - 1])) if neighbours.size else 0.0
-    return float(codec.steps[2]) * (codec.p / 12) ** 0.5 / tenth if tenth > 0 else 0.0
+def tenth_neighbour(neighbours: np.ndarray) -> float:
+    """Median distance to the tenth neighbour in the sample (the last, where there are fewer)."""
+    return float(np.median(neighbours[:, min(10, neighbours.shape[1]) - 1])) if neighbours.size else 0.0
 
 
 def outgrown(codec: Codec, n: int, n_since: int, error_since: float) -> bool:

@@ -32,6 +32,14 @@ def ask_for_rows(view, listed, m):
 
 
 @inner
+def ask_for_links(gv, node, level):
+    """Prefetch the links of a node in a layer."""
+    row = neighbours(gv, node, level)
+    for byte in range(0, (gv[1] if level == 0 else gv[3]) * 4, 64):
+        prefetch(row + byte)
+
+
+@inner
 def linked(gv, node, level, fresh):
     """Copy the links of a node in an upper layer; returns how many."""
     row = neighbours(gv, node, level)
@@ -93,6 +101,8 @@ def search_layer(view, gv, query, query_bias, size, ef, level, pool, seen, log, 
         if m > 0:
             n_logged += m
             ask_for_rows(view, fresh, m)
+            if position + 1 < size:
+                ask_for_links(gv, row_of(load64(pool, position + 1)), level)
             distances(view, query, query_bias, fresh, m, keys)
             position, size = offer(pool, position, size, ef, fresh, keys, m)
         position = next_unexpanded(pool, position, size)

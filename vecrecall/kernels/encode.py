@@ -11,11 +11,12 @@ of int64:
 6  row view of R: address, 7: bytes a row, 8: blocks a row, 9: its bias (zeros, int32)
 10 address of 0, 1, ..., p - 1 (int32, filled up to a multiple of four)
 11 addresses of scale, 12: offset (float32 by dimension of z)
-13 address of the steps: 1/query step, 1/code step, code step, 1/unit (float32)
+13 address of the steps: 1/query step, 1/code step, code step, 1/unit, 1 + |mean|**2 (float32)
 14 bits of a code: 4 or 8
 15 address of constants: four zeros and 1.0 (float32), at byte 24 the address of the function for float32 rows under l2
 16 1 under ip: biases of queries hold no energy, those of rows are not written (scales stand there)
 17 address of the function for rows of int8
+18 address of what is added to z in a query form (float32)
 == =====================================================================================
 
 x is float32 filled up with zeros to whole blocks of 16. Scratch for one vector: ``levels`` (uint8, bytes of a row of
@@ -39,7 +40,7 @@ from vecrecall.kernels.memory import (
     store_u8,
 )
 
-_ZERO, _HALF, _TOP = np.float32(0), np.float32(0.5), np.float32(255)
+_ZERO, _HALF, _TWO, _TOP = np.float32(0), np.float32(0.5), np.float32(2), np.float32(255)
 _LOW8, _HIGH8 = np.float32(-127), np.float32(127)
 _LOW4, _HIGH4, _MIDDLE4 = np.float32(-8), np.float32(7.5), np.float32(7.5)
 _FAR = np.float32(2**29)  # biases are held here: two of them and a dot stay inside int32
@@ -73,8 +74,8 @@ def query_bias(rv, total, full):
     Codes are held without a sign, so they stand too high: 4-bit ones by 8, less the half step that they mean.
     """
     correction = 128 * total if rv[14] == 8 else floor32(_MIDDLE4 * np.float32(total))
-    if rv[16] == 1:
-        return -correction
+    if rv[16] == 1:  # the product of a vector of length 1 with the mean, out of its distance to the mean
+        return floor32((load_f32(rv[13], 4) - full) * load_f32(rv[13], 3)) - correction
     return floor32(clip(full * load_f32(rv[13], 3), _ZERO, _FAR)) + correction
 
 
@@ -84,7 +85,7 @@ def write_form(rv, z, full, form):
     inverse = load_f32(rv[13], 0)
     total = 0
     for j in range(rv[2]):
-        c = floor32(clip(load_f32(z, j) * inverse, _LOW8, _HIGH8) + _HALF)
+        c = floor32(clip((load_f32(z, j) + load_f32(rv[18], j)) * inverse, _LOW8, _HIGH8) + _HALF)
         total += c
         store_u8(form, j, c)
     return query_bias(rv, int64(total), full)
@@ -162,18 +163,23 @@ def encode_rows(rv, x, row_bytes, n, forms, form_bias, codes, code_bytes, bias, 
 @kernel
 def forms_of_codes(rv, codes, code_bytes, bias, n, forms, form_bias):
     """Query forms of rows of which only the codes are left (``keep=None``)."""
-    ratio = load_f32(rv[13], 0) * load_f32(rv[13], 2)
+    inverse, step, size = load_f32(rv[13], 0), load_f32(rv[13], 2), load_f32(rv[13], 4)
     for i in range(n):
         code, form = codes + i * code_bytes, forms + i * rv[2]
         total = 0
+        along = _ZERO  # product of z with the part of the mean that is walked in
         for j in range(rv[2]):
             c = _ZERO
             if rv[14] == 8:
                 c = np.float32(load_u8(code, j) - 128)
             elif j < rv[1]:
                 c = np.float32((load_u8(code, ((j >> 7) << 6) + (j & 63)) >> (4 if j & 64 else 0)) & 15) - _MIDDLE4
-            f = floor32(clip(c * ratio, _LOW8, _HIGH8) + _HALF)
+            shift = load_f32(rv[18], j)
+            along += c * step * shift
+            f = floor32(clip((c * step + shift) * inverse, _LOW8, _HIGH8) + _HALF)
             total += f
             store_u8(form, j, f)
-        correction = query_bias(rv, int64(total), _ZERO)
-        store32(form_bias, i, correction if rv[16] == 1 else load32(bias, i) + correction)
+        if rv[16] == 1:
+            store32(form_bias, i, query_bias(rv, int64(total), _TWO - size - _TWO * along))
+        else:
+            store32(form_bias, i, load32(bias, i) + query_bias(rv, int64(total), _ZERO))

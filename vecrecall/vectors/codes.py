@@ -5,8 +5,9 @@ every dimension. A row is held as its code; a query as int8. The key of a row is
 
     bias[row] + query bias - dot(query form, code),   in units of 2 * code step * query step,
 
-which approximates the squared distance: the energy that the projection loses is in the biases. Under ip the mean is 0,
-rows are directions, and the key is minus the dot times the length.
+which approximates the squared distance: the energy that the projection loses is in the biases. Under ip rows are
+directions, queries are not moved by the mean (its part is in their bias), and the key is minus the dot times the
+length.
 """
 
 from __future__ import annotations
@@ -34,13 +35,15 @@ class Codec:
     p: int
     n_trained: int  # rows in the training sample
     mean_error: float  # mean squared error of the sample's codes
+    coarseness: float  # rounding of a 4-bit code of these data, in units of a distance between neighbours
     rotation: np.ndarray
     low: np.ndarray
     inverse_range: np.ndarray
     mean: np.ndarray
     scale: np.ndarray
     offset: np.ndarray
-    steps: np.ndarray  # 1/query step, 1/code step, code step, 1/unit
+    shift: np.ndarray  # (padded p,) what brings z to a query under ip, which is not moved by the mean; else zeros
+    steps: np.ndarray  # 1/query step, 1/code step, code step, 1/unit, 1 + |mean|**2
 
     @property
     def padded_p(self) -> int:
@@ -87,12 +90,17 @@ def _principal_axes(rows: np.ndarray, storage: str, reduce: str | int | None) ->
 
 
 def train(
-    sample: np.ndarray, storage: str, reduce: str | int | None, rng: np.random.Generator, *, centred: bool
-) -> Codec:
-    """Train a codec on rows (m, dim) float32, m >= 1, as they are walked; not centred: the mean is 0 (products)."""
+    sample: np.ndarray, storage: str, reduce: str | int | None, rng: np.random.Generator, *, products: bool,
+    neighbour_distance: float = 0.0,
+) -> Codec:  # fmt: skip
+    """Train a codec on rows (m, dim) float32, m >= 1, as they are walked.
+
+    products : whether queries want the greatest product, not the least distance.
+    neighbour_distance : a typical distance to a near row of the sample; 0 where it is not known.
+    """
     n_trained, dim = sample.shape
     sample = sample[_ordinary(sample)]
-    mean = sample.mean(0, dtype=np.float64).astype(np.float32) if centred else np.zeros(dim, np.float32)
+    mean = sample.mean(0, dtype=np.float64).astype(np.float32)
     low, high = sample.min(0), sample.max(0)
     level = np.maximum((high - low) / 255, np.float32(1e-30)).astype(np.float32)
     moved = sample - mean
@@ -107,13 +115,21 @@ def train(
     offset = (rotation[:, :dim] * scale[:, None]) @ ((low - mean) / level).astype(np.float64)
 
     z = moved @ turn.astype(np.float32)
+    shift = np.zeros(padded(p, BLOCK[storage]), np.float32)
+    if products:
+        shift[:p] = mean @ turn
     spread = float(np.sqrt((z.astype(np.float64) ** 2).mean())) or 1.0
-    query_step = (float(np.quantile(np.abs(z[::4]), 0.9999)) or spread) / 127
-    code_step = query_step if storage == "sq8" else _STEP4 * spread
-    steps = np.array([1 / query_step, 1 / code_step, code_step, 1 / (2 * code_step * query_step)], np.float32)
+    query_step = (float(np.quantile(np.abs(z[::4] + shift[:p]), 0.9999)) or spread) / 127
+    code_step = _STEP4 * spread
+    rounding = code_step * (p / 12) ** 0.5
+    coarseness = rounding / neighbour_distance if neighbour_distance > 0 else 0.0
+    if storage == "sq8":
+        code_step = (float(np.quantile(np.abs(z[::4]), 0.9999)) or spread) / 127
+    size = 1 + float(mean.astype(np.float64) @ mean)
+    steps = np.array([1 / query_step, 1 / code_step, code_step, 1 / (2 * code_step * query_step), size], np.float32)
     return Codec(
-        storage, dim, p, n_trained, _mean_error(moved, z, storage, code_step), rotation, low,
-        1 / level, mean, scale.astype(np.float32), offset.astype(np.float32), steps,
+        storage, dim, p, n_trained, _mean_error(moved, z, storage, code_step), coarseness, rotation, low,
+        1 / level, mean, scale.astype(np.float32), offset.astype(np.float32), shift, steps,
     )  # fmt: skip
 
 

@@ -42,7 +42,7 @@ class Rotation:
             dim, p, codec.padded_p, *(address(a) for a in parts),
             address(rotation), rotation.strides[0], rotation.shape[1] // 64, address(self._zero_bias),
             address(self._numbers), address(codec.scale), address(codec.offset), address(codec.steps),
-            BITS[codec.storage], address(self._constants), int(products), distance_function("s8"),
+            BITS[codec.storage], address(self._constants), int(products), distance_function("s8"), address(codec.shift),
         )  # fmt: skip
         self.level_bytes = rotation.shape[1]
 

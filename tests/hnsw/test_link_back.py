@@ -41,12 +41,12 @@ def slow_add(squares: np.ndarray, kept: Row, fill: Row, capacity: int, filled: b
     """A new link is kept unless a nearer kept one hides it; those that it hides become fill."""
     key, node = link
     place = sum(other[0] <= key for other in kept)
-    if len(kept) == capacity or any(squares[node, other] < key for _, other in kept[:place]):
+    if place == capacity or any(squares[node, other] < key for _, other in kept[:place]):
         return kept, slow_put_fill(kept, fill, capacity, link) if filled else fill
     hidden = [other for other in kept[place:] if squares[node, other[1]] < other[0]]
     still = [other for other in kept[place:] if other not in hidden]
-    if len(kept) - len(hidden) + len(fill) == capacity:
-        fill = fill[:-1]
+    if place + len(still) + len(fill) == capacity:  # the farthest goes
+        fill, still = (fill[:-1], still) if fill else (fill, still[:-1])
     kept = [*kept[:place], link, *still]
     for other in hidden if filled else []:
         fill = slow_put_fill(kept, fill, capacity, other)

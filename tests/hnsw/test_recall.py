@@ -130,6 +130,17 @@ def test_long_and_short_rows_are_found_under_l2(storage: str, measured: Measured
     assert measured(HNSW.build(X, storage=storage), X, Q, ef=200) > 0.97  # 0.743, 0.885, 0.987
 
 
+@pytest.mark.parametrize("apart", [5, 20, 1000])
+@pytest.mark.parametrize("n_apart", [1, 50])
+def test_few_rows_far_out_are_found_and_spoil_no_others(n_apart: int, apart: float, measured: Measured) -> None:
+    rng = np.random.default_rng(0)
+    X, Q = (rng.normal(size=(n, 32)).astype(np.float32) for n in (10_000, 100))
+    X[rng.permutation(10_000)[:n_apart]] += np.float32(apart)
+    index = HNSW.build(X)
+    assert measured(index, X, Q) > 0.97  # 0.987 to 0.994; 0.003 when codes are made to reach the farthest
+    assert measured(index, X, Q + np.float32(apart), ef=200) > 0.8  # 0.85 to 1.0; 0.0 when codes end before them
+
+
 def test_greater_ef_and_M_and_ef_construction_give_more_recall(wordnet: WordNetSmall, measured: Measured) -> None:
     X, Q = real(wordnet)
     poor = HNSW.build(X, metric="cosine", M=4, ef_construction=8)

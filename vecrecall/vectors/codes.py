@@ -22,7 +22,7 @@ BITS = {"sq4": 4, "sq8": 8}
 BLOCK = {"sq4": 128, "sq8": 64}  # dimensions in a 64-byte line of codes
 SAMPLE = 8192  # rows a codec is trained on
 VARIANCE = 0.95  # share of the variance that the kept dimensions hold
-_FAR_OUT = 3.0  # times the length that 99 % of the rows keep within
+_FAR_OUT = 8.0  # times the length that 99 % of the rows keep within
 _STEP4 = 0.33  # 4-bit step in units of the root mean square of z
 
 

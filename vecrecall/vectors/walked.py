@@ -72,11 +72,24 @@ class CodedRows:
 
     def write(self, rows: np.ndarray, first: int, forms: QueryForms, n_workers: int) -> np.ndarray:
         slots = np.arange(first, first + len(rows))
-        error = encode(self.rotation, self.space.asking(rows, slots), first, self.codes, forms, n_workers)
+        asking = self.space.asking(rows, slots)
+        beyond = 0.0 if self.space.metric == "ip" else self._move_into_range(asking)
+        error = encode(self.rotation, asking, first, self.codes, forms, n_workers) + beyond
         if self.space.metric == "ip":
             scale = row_lengths(rows) * (self.codec.unit / 2 / self.unit)
             self.codes.bias[slots] = scale.astype(np.float32).view(np.int32)
         return error
+
+    def _move_into_range(self, rows: np.ndarray) -> np.ndarray:
+        """Move rows to the nearest place that codes can hold; returns the squares of how far (m,).
+
+        What stands beyond would else be added to distances from both sides: rows far out would be far from each other.
+        """
+        codec, dim = self.codec, self.space.dim
+        inside = np.clip(rows[:, :dim], codec.low, codec.low + 255 / codec.inverse_range)
+        moved = rows[:, :dim] - inside
+        rows[:, :dim] = inside
+        return np.einsum("ij,ij->i", moved, moved, dtype=np.float64)
 
     def no_forms(self) -> QueryForms:
         return QueryForms(aligned_zeros((0, self.codec.padded_p), np.uint8), aligned_zeros((0,), np.int32))

@@ -6,7 +6,7 @@ from numba import njit
 
 from vecrecall.hnsw.select_neighbours import select_neighbours
 from vecrecall.hnsw.walk import ask_for_rows
-from vecrecall.kernels.distances import distances
+from vecrecall.kernels.distances import MISSING, distances
 
 
 @njit
@@ -29,5 +29,8 @@ def select_each(view, fv, pools, pool_bytes, n_pools, size, capacity, links, lin
     n_kept = 0
     for i in range(n_pools):
         pool = pools + i * pool_bytes
-        n_kept += select_neighbours(view, fv, pool, size, capacity, True, links, link_keys, state, listed, keys)[1]
+        links_and_kept = select_neighbours(
+            view, fv, pool, size, capacity, True, MISSING, links, link_keys, state, listed, keys
+        )
+        n_kept += links_and_kept[1]
     return n_kept

@@ -10,6 +10,7 @@ from numba import njit
 from vecrecall.hnsw import link_back
 from vecrecall.hnsw.graph import Graph
 from vecrecall.hnsw.link_back import group_by_target, measure_links
+from vecrecall.kernels.distances import MISSING
 from vecrecall.kernels.forms import distance_function
 from vecrecall.kernels.memory import address
 
@@ -21,7 +22,7 @@ def add_link(
     view, query, bias, owner, links, link_keys, capacity, fill, n, kept, node, key, listed, to_node, moved
 ):  # fmt: skip
     return link_back.add_link(
-        view, query, bias, owner, links, link_keys, capacity, fill, n, kept, node, key, listed, to_node, moved
+        view, query, bias, owner, MISSING, links, link_keys, capacity, fill, n, kept, node, key, listed, to_node, moved
     )  # fmt: skip
 
 

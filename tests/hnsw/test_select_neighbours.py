@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from numba import njit
 
 from vecrecall.hnsw import select_neighbours as module
+from vecrecall.kernels.distances import MISSING
 from vecrecall.kernels.forms import distance_function
 from vecrecall.kernels.memory import address
 
@@ -16,7 +17,8 @@ ONE = np.ones(1, np.float32)
 
 @njit
 def select(view, fv, pool, size, capacity, fill, links, link_keys, state, listed, keys):
-    return module.select_neighbours(view, fv, pool, size, capacity, fill, links, link_keys, state, listed, keys)
+    none = MISSING
+    return module.select_neighbours(view, fv, pool, size, capacity, fill, none, links, link_keys, state, listed, keys)
 
 
 def slow_select(squares: np.ndarray, to_node: np.ndarray, order: list[int], capacity: int, fill: bool):

@@ -54,8 +54,10 @@ def links_of_layer(gv, view, fv, batch, levels, i, level, most, size, ef, fill, 
         forget(load64(lane, SEEN), load64(lane, LOG), n_logged, load64(scratch, SEEN_WORDS))
     size = offer_earlier(view, query, bias, batch, levels, i, level, most, pool, size, ef, listed, keys)
     at = i * chosen[4] + level
+    store32(listed, 0, node)
+    distances(view, query, bias, listed, 1, keys)
     n, kept = select_neighbours(
-        view, fv, pool, size, gv[1] if level == 0 else gv[3], fill, chosen[0] + at * gv[1] * 4,
+        view, fv, pool, size, gv[1] if level == 0 else gv[3], fill, load32(keys, 0), chosen[0] + at * gv[1] * 4,
         chosen[1] + at * gv[1] * 4, load64(scratch, STATE), listed, keys,
     )  # fmt: skip
     store32(chosen[2], at, n)

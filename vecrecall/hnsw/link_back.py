@@ -5,6 +5,7 @@ The links of a batch are grouped by target in the order of the batch; a target i
 among all.
 """
 
+from vecrecall.hnsw.select_neighbours import COPIES
 from vecrecall.hnsw.walk import ask_for_rows, neighbours
 from vecrecall.kernels.distances import distances
 from vecrecall.kernels.jit import inner, int64, kernel
@@ -65,7 +66,7 @@ def keep_link(links, link_keys, capacity, fill, n, kept, place, node, key, to_no
 
 @inner
 def add_link(
-    view, query, bias, owner, links, link_keys, capacity, fill, n, kept, node, key, listed, to_node, moved
+    view, query, bias, owner, own_key, links, link_keys, capacity, fill, n, kept, node, key, listed, to_node, moved
 ):  # fmt: skip
     """Offer a node (form ``query``) at distance ``key`` to the row of its owner; returns (links, kept).
 
@@ -79,7 +80,7 @@ def add_link(
         store32(listed, j, load32(links, j))
     store32(listed, kept, owner)
     distances(view, query, bias, listed, kept + 1, to_node)
-    hidden = place == capacity
+    hidden = place == capacity or (key == own_key and place >= COPIES and load32(link_keys, place - COPIES) == own_key)
     for j in range(place):
         if load32(to_node, j) < load32(to_node, kept):
             hidden = True
@@ -163,12 +164,14 @@ def link_targets(gv, view, fv, batch, level, fill, targets, lo, hi, head, follow
         links, link_keys = neighbours(gv, target, level), rows[0] + row * capacity * 4
         n, kept = load32(rows[1], row), load32(rows[2], row)
         m = list_chain(head, following, target, width, batch, nodes)
-        distances(view, fv[0] + target * fv[1], load32(fv[2], target), nodes, m, node_keys)
+        store32(nodes, m, target)
+        distances(view, fv[0] + target * fv[1], load32(fv[2], target), nodes, m + 1, node_keys)
+        own_key = load32(node_keys, m)
         for i in range(m):
             node = load32(nodes, i)
             n, kept = add_link(
-                view, fv[0] + node * fv[1], load32(fv[2], node), target, links, link_keys, capacity, fill, n, kept,
-                node, load32(node_keys, i), listed, to_node, moved,
+                view, fv[0] + node * fv[1], load32(fv[2], node), target, own_key, links, link_keys, capacity, fill, n,
+                kept, node, load32(node_keys, i), listed, to_node, moved,
             )  # fmt: skip
         store32(rows[1], row, n)
         store32(rows[2], row, kept)

@@ -6,7 +6,7 @@ cutting anything off, so one pass suffices and no repair undoes another.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -47,14 +47,18 @@ def repair(graph: Graph, near: Callable[[int], np.ndarray], change: Callable[[in
     """
     reach = Reach(graph)
     changed = []
+    mended: dict[int, int] = {}  # by the nearest link: copies of one row are chained, one giving to the next
     for node in reach.unreached():
         if reach.parents[node] >= 0:  # reached since, through another one
             continue
         own = graph.links[node, : graph.n_links[node]]
-        for candidates in (own, near(int(node)), np.arange(graph.n, dtype=np.int32)):
+        nearest = int(own[0]) if len(own) else -1
+        sibling = [mended[nearest]] if nearest in mended else []
+        for candidates in _candidates(np.array(sibling, np.int32), own, near, int(node), graph.n):
             giver = _giver(graph, reach.parents, candidates, int(node))
             if giver is not None:
                 break
+        mended[nearest] = int(node)
         assert giver is not None  # n nodes have n - 1 tree links in n rows of 2 M places
         source, place = giver
         change(source)
@@ -64,6 +68,16 @@ def repair(graph: Graph, near: Callable[[int], np.ndarray], change: Callable[[in
         reach.extend(int(node))
         changed.append(source)
     return np.unique(np.array(changed, np.int32))
+
+
+def _candidates(
+    sibling: np.ndarray, own: np.ndarray, near: Callable[[int], np.ndarray], node: int, n: int
+) -> Iterator[np.ndarray]:
+    """Who may give a link to a node, the likeliest first; the dear ways are only gone when asked for."""
+    yield sibling
+    yield own
+    yield near(node)
+    yield np.arange(n, dtype=np.int32)
 
 
 def _giver(graph: Graph, parents: np.ndarray, candidates: np.ndarray, node: int) -> tuple[int, int] | None:

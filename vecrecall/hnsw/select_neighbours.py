@@ -11,7 +11,8 @@ from vecrecall.kernels.jit import inner
 from vecrecall.kernels.memory import load32, load64, store32
 from vecrecall.kernels.pool import row_of
 
-_REJECTED, _WAITING, _KEPT = 0, 1, 2
+_REJECTED, _WAITING, _KEPT, _LEFT_OUT = range(4)
+COPIES = 4  # links to rows that are walked as the very same
 
 
 @inner
@@ -26,14 +27,17 @@ def list_waiting(pool, first, size, state, listed):
 
 
 @inner
-def select_neighbours(view, fv, pool, size, capacity, fill, links, link_keys, state, listed, keys):
+def select_neighbours(view, fv, pool, size, capacity, fill, own_key, links, link_keys, state, listed, keys):
     """Choose links from an ascending pool: the kept ones first, then the fill. Returns (links, kept).
 
-    For each newly kept row, its distances to all waiting candidates are taken at once; those nearer to it than to the
-    new node are rejected.
+    Candidates at ``own_key``, the node's distance to itself, are its copies: a few are linked, or a node among many
+    would know nothing else and a walk that meets them would not get past. For each newly kept row, its distances to
+    all waiting candidates are taken at once; those nearer to it than to the new node are rejected.
     """
+    copies = 0
     for i in range(size):
-        store32(state, i, _WAITING)
+        copies += 1 if load64(pool, i) >> 32 == own_key else 0
+        store32(state, i, _WAITING if copies <= COPIES or load64(pool, i) >> 32 != own_key else _LEFT_OUT)
     n = 0
     for i in range(size):
         if load32(state, i) != _WAITING:
@@ -60,7 +64,7 @@ def select_neighbours(view, fv, pool, size, capacity, fill, links, link_keys, st
         for i in range(size):
             if n == capacity:
                 break
-            if load32(state, i) != _KEPT:
+            if load32(state, i) < _KEPT:
                 store32(links, n, row_of(load64(pool, i)))
                 store32(link_keys, n, load64(pool, i) >> 32)
                 n += 1

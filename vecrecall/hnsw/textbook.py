@@ -8,7 +8,7 @@ from vecrecall.hnsw.scratch import (
 )  # fmt: skip
 from vecrecall.hnsw.select_neighbours import select_neighbours
 from vecrecall.hnsw.walk import descend, neighbours, reopen, search_layer
-from vecrecall.kernels.distances import distances
+from vecrecall.kernels.distances import MISSING, distances
 from vecrecall.kernels.jit import boolean, inner, int64, kernel
 from vecrecall.kernels.memory import load32, load64, store32, store64
 from vecrecall.kernels.pool import insert_sorted
@@ -34,7 +34,9 @@ def append_or_choose(gv, view, fv, target, node, level, rows, scratch):
     for j in range(n + 1):
         insert_sorted(pool, j, (load32(keys, j) << 32) | (load32(listed, j) << 1))
     state, ignored = load64(scratch, STATE), load64(scratch, OWN_KEYS)
-    m, kept = select_neighbours(view, fv, pool, n + 1, capacity, boolean(False), links, ignored, state, listed, keys)
+    m, kept = select_neighbours(
+        view, fv, pool, n + 1, capacity, boolean(False), int64(MISSING), links, ignored, state, listed, keys
+    )
     for j in range(m, capacity):
         store32(links, j, target)
     store32(rows[1], row, m)
@@ -47,7 +49,9 @@ def link_both_ways(gv, view, fv, node, level, size, M, rows, scratch):
     pool, state = load64(scratch + 8 * HEAD_FIELDS, POOL), load64(scratch, STATE)
     own, own_keys = load64(scratch, OWN_LINKS), load64(scratch, OWN_KEYS)
     listed, keys = load64(scratch, LISTED), load64(scratch, KEYS)
-    n, kept = select_neighbours(view, fv, pool, size, M, boolean(False), own, own_keys, state, listed, keys)
+    n, kept = select_neighbours(
+        view, fv, pool, size, M, boolean(False), int64(MISSING), own, own_keys, state, listed, keys
+    )
     row, links = node if level == 0 else load32(gv[4], node) + level - 1, neighbours(gv, node, level)
     for j in range(n):
         store32(links, j, load32(own, j))

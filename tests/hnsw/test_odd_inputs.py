@@ -70,14 +70,27 @@ def test_odd_rows_are_found(name: str, storage: str, metric: str, measured: Meas
     assert found_everywhere(SHAPES[name].astype(np.float32), storage, metric, measured) > 0.98
 
 
-@pytest.mark.xfail(strict=False, reason="a walk that is full of equal rows does not get past them")
+# A row links to a few of its copies only, so a walk gets past most plateaus; not past these.
+NOT_PASSED = {
+    ("two different rows", "sq4", "cosine"),
+    ("two different rows", "f32", "cosine"),
+    ("half of the rows equal", "sq4", "ip"),
+    ("half of the rows equal", "sq4", "cosine"),
+    ("half of the rows equal", "f32", "cosine"),
+    ("one dimension", "sq4", "l2"),
+    ("bits", "sq4", "ip"),
+}
+
+
 @pytest.mark.filterwarnings("ignore:.* zero .* vector")
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("storage", ["sq4", "f32"])
 @pytest.mark.parametrize("name", PLATEAUS)
 def test_more_equal_rows_than_a_walk_holds_hide_no_others(
-    name: str, storage: str, metric: str, measured: Measured
+    name: str, storage: str, metric: str, measured: Measured, request: pytest.FixtureRequest
 ) -> None:
+    if (name, storage, metric) in NOT_PASSED:
+        request.applymarker(pytest.mark.xfail(reason="a walk that is full of equal rows does not get past them"))
     assert found_everywhere(PLATEAUS[name].astype(np.float32), storage, metric, measured) > 0.98
 
 

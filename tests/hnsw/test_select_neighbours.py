@@ -21,6 +21,13 @@ def select(view, fv, pool, size, capacity, fill, links, link_keys, state, listed
     return module.select_neighbours(view, fv, pool, size, capacity, fill, none, links, link_keys, state, listed, keys)
 
 
+@njit
+def select_among_copies(view, fv, pool, size, capacity, fill, own_key, links, link_keys, state, listed, keys):
+    return module.select_neighbours(
+        view, fv, pool, size, capacity, fill, own_key, links, link_keys, state, listed, keys
+    )  # fmt: skip
+
+
 def slow_select(squares: np.ndarray, to_node: np.ndarray, order: list[int], capacity: int, fill: bool):
     """Keep a candidate that is nearer to the node than to every one kept; then fill up with the nearest rejected."""
     kept: list[int] = []
@@ -53,3 +60,17 @@ def test_links_are_those_of_the_paper(n: int, dim: int, capacity: int, fill: boo
     assert (links[:n_links].tolist(), n_kept) == (expected, expected_kept)
     np.testing.assert_array_equal(link_keys[:n_links].view(np.float32), to_node[expected])
     assert (links[n_links:] == -1).all()
+
+
+def test_a_node_among_copies_is_linked_to_a_few_of_them_and_to_others() -> None:
+    rows = np.zeros((40, 16), np.float32)
+    rows[30:, 0] = np.arange(1, 11)  # thirty rows that are the same as the node, ten that are not
+    view = (address(rows), 64, 1, address(ONE), distance_function("f32_l2"), 0)
+    bias = np.zeros(40, np.int32)
+    pool = np.array([int(np.float32(x * x).view(np.int32)) << 32 | i << 1 for i, x in enumerate(rows[:, 0])], np.int64)
+    links, link_keys, state, listed, keys = np.zeros((5, 64), np.int32)
+    n, kept = select_among_copies(
+        view, (address(rows), 64, address(bias)), address(pool), 40, 20, True, 0,
+        address(links), address(link_keys), address(state), address(listed), address(keys),
+    )  # fmt: skip
+    assert links[:n].tolist() == [*range(module.COPIES), *range(30, 40)] and kept >= module.COPIES

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from vecrecall.blas import one_blas_thread
 from vecrecall.vectors.codes import Codec, train
 from vecrecall.vectors.encoding import Codes, QueryForms, Rotation, encode, forms_from_codes
 from vecrecall.vectors.memory import aligned_zeros
@@ -26,7 +27,8 @@ def sample(dim: int) -> np.ndarray:
 
 
 def trained(storage: str, dim: int, reduce: int | str | None, products: bool) -> Codec:
-    return train(sample(dim), storage, reduce, np.random.default_rng(0), products=products)
+    with one_blas_thread:  # as builds do; more would only wait for each other here
+        return train(sample(dim), storage, reduce, np.random.default_rng(0), products=products)
 
 
 def slow_rotate(codec: Codec, X: np.ndarray) -> np.ndarray:

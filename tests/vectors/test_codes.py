@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from vecrecall.blas import one_blas_thread
 from vecrecall.vectors.codes import BLOCK, kept_dimensions, padded, train
 
 
@@ -16,7 +17,8 @@ def with_variances(variances: np.ndarray, n: int = 3000) -> np.ndarray:
 
 
 def trained(X: np.ndarray, storage: str, reduce: int | str | None = "auto", seed: int = 0, products: bool = False):
-    return train(X, storage, reduce, np.random.default_rng(seed), products=products)
+    with one_blas_thread:  # as builds do; more would only wait for each other here
+        return train(X, storage, reduce, np.random.default_rng(seed), products=products)
 
 
 @pytest.mark.parametrize(

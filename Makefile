@@ -22,7 +22,7 @@ lint: $(VENV)/.lint  ## check style and types
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
 
-bench-micro: $(VENV)/.bench  ## time the kernels
+bench-micro: $(VENV)/.micro  ## time the kernels
 	@$(PY) -m pytest bench/micro --override-ini=addopts=
 
 clean:  ## remove .venv, compiled kernels and everything else that a command made
@@ -33,7 +33,7 @@ $(PY):
 	@sh .ci/make-venv "$(PYTHON)" "$(VENV)"
 
 # One stamp a set of extras: a second call installs nothing, a changed pyproject.toml installs again.
-$(VENV)/.demo $(VENV)/.test $(VENV)/.lint $(VENV)/.bench: $(VENV)/.%: pyproject.toml | $(PY)
+$(VENV)/.demo $(VENV)/.test $(VENV)/.lint $(VENV)/.micro: $(VENV)/.%: pyproject.toml | $(PY)
 	@echo "installing vecrecall[$*] into $(VENV)"
 	@$(PIP) --editable '.[$*]'
 	@touch $@

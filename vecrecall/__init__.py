@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vecrecall.errors import CorruptIndexError, FrozenIndexError, IndexFileError, VecrecallError
+    from vecrecall.errors import CorruptIndexError, IndexFileError, VecrecallError
     from vecrecall.exact.index import Exact
     from vecrecall.hits import Hits
     from vecrecall.hnsw.index import HNSW
@@ -30,7 +30,6 @@ __all__ = [
     "HNSW",
     "CorruptIndexError",
     "Exact",
-    "FrozenIndexError",
     "Hits",
     "IndexFileError",
     "VecrecallError",
@@ -42,7 +41,6 @@ _HOME = {
     "HNSW": "vecrecall.hnsw.index",
     "CorruptIndexError": "vecrecall.errors",
     "Exact": "vecrecall.exact.index",
-    "FrozenIndexError": "vecrecall.errors",
     "Hits": "vecrecall.hits",
     "IndexFileError": "vecrecall.errors",
     "VecrecallError": "vecrecall.errors",

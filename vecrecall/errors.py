@@ -11,7 +11,3 @@ class IndexFileError(VecrecallError, ValueError):
 
 class CorruptIndexError(VecrecallError, RuntimeError):
     """``check()`` found an invariant of an index broken; the message names the first one."""
-
-
-class FrozenIndexError(VecrecallError, RuntimeError):
-    """An index that can only be searched was asked to change."""

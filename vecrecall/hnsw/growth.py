@@ -60,14 +60,14 @@ class Growth:
             graph, walked, bench, undo, ef_construction=ef_construction, fill=self.parameters.fill,
             n_workers=self.n_workers,
         )  # fmt: skip
+        kept = None if self.parameters.keep is None else self.kept
         try:
             self._insert(builder, order, remeasure)
+            entries = self._entries(walked, bench, graph.entry, walked_anew=since == (0, 0.0))
+            content = Content(self.n, space, kept, walked, graph, ef_construction, n_decided, *since, entries)
         except BaseException:
             undo.restore()
             raise
-        kept = None if self.parameters.keep is None else self.kept
-        entries = self._entries(walked, bench, graph.entry, walked_anew=since == (0, 0.0))
-        content = Content(self.n, space, kept, walked, graph, ef_construction, n_decided, *since, entries)
         return content, (None if kept is None and self.parameters.coded else bench)
 
     def take(self, slots: np.ndarray | slice) -> np.ndarray:

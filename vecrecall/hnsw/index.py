@@ -14,12 +14,12 @@ from vecrecall.hnsw import stored
 from vecrecall.hnsw.building import Workbench
 from vecrecall.hnsw.check import check_content
 from vecrecall.hnsw.content import Content, empty
+from vecrecall.hnsw.estimate import estimated_memory
 from vecrecall.hnsw.growth import Growth
-from vecrecall.hnsw.order import checked_positions
-from vecrecall.hnsw.parameters import ORDERS, STORAGES, Parameters
-from vecrecall.hnsw.scratch import Scratch
-from vecrecall.hnsw.search import search_kernel
+from vecrecall.hnsw.order import checked_order
+from vecrecall.hnsw.parameters import ORDERS, Parameters
 from vecrecall.hnsw.training import FEWEST
+from vecrecall.hnsw.walker import Walker
 from vecrecall.ids import Ids
 from vecrecall.index import Index, restore_shared
 from vecrecall.inputs import (
@@ -33,21 +33,12 @@ from vecrecall.inputs import (
     warn_of_zeros,
 )
 from vecrecall.progress import progress_bar
-from vecrecall.threads import n_threads, run
-from vecrecall.vectors.codes import BITS, BLOCK, padded
-from vecrecall.vectors.rows import NAMES, TYPES
+from vecrecall.threads import n_threads
+from vecrecall.vectors.rows import kept_type, refuse_beyond_half
 from vecrecall.vectors.spaces import METRICS, Space
 from vecrecall.vectors.walked import CodedRows
 
-LANES = 4  # queries of a batch walked in turn
 EF = 64
-_SLICE = 2048  # queries a worker answers between looks at the caller
-SHALLOWEST = 30  # the re-rank looks at half the pool, but not at fewer than this
-
-
-def rerank_depth(ef: int, k: int) -> int:
-    """How many of the pool are ranked by kept rows: half of it, at least 30 and 3 k."""
-    return min(ef, max(SHALLOWEST, 3 * k, ef // 2))
 
 
 class HNSW(Index):
@@ -81,7 +72,7 @@ class HNSW(Index):
         super().__init__(content.space.dim, content.space.metric, ids)
         self._content, self._settings, self._ef = content, parameters, ef
         self._bench: Workbench | None = None
-        self._idle: list[Scratch] = []
+        self._walker = Walker()
 
     @classmethod
     def build(
@@ -176,7 +167,7 @@ class HNSW(Index):
         ef = as_count(ef, "ef")
         rows = as_rows(X)
         index = cls(empty(Space(metric, rows.dim), parameters), Ids(), parameters, ef)
-        index._grow(rows, ids, _checked_order(positions, rows.n, parameters), n_workers, progress)
+        index._grow(rows, ids, checked_order(positions, rows.n, parameters), n_workers, progress)
         index._bench = None  # working memory of adds; a finished build does not hold it
         return index
 
@@ -234,7 +225,7 @@ class HNSW(Index):
             queries = queries.copy()
         n_workers = 1 if single and threads is None else n_threads(threads)
         with self._lock.shared:
-            slots, distances, evals = self._walk(self._content, queries, k, ef, n_workers)
+            slots, distances, evals = self._walker.answer(self._content, queries, k, ef, n_workers)
             ids = self._ids
         if evals.min(initial=0) < 0:
             refuse_not_finite(queries)
@@ -248,62 +239,18 @@ class HNSW(Index):
         shape = (len(queries), k)
         return Hits(slots.reshape(shape), distances.reshape(shape), evals, self._metric)
 
-    def _walk(
-        self, content: Content, queries: np.ndarray, k: int, ef: int, n_workers: int
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(slots, distances, evals), flat, of queries (q, dim) float32 in C order; evals -1: a query is not finite."""
-        n_queries, n = len(queries), content.n
-        slots, distances = np.empty(n_queries * k, np.int64), np.empty(n_queries * k, np.float32)
-        evals = np.empty(n_queries, np.int64)
-        ef = min(max(ef, k), n) or 1
-        depth = ef if content.coarse else rerank_depth(ef, k)
-        if content.graph.top < 0:  # no graph: the kernel ranks all rows
-            ef = depth = n or 1
-        n_lanes = min(n_queries, LANES)
-
-        def walk(lo: int, hi: int) -> None:
-            scratch = self._scratch(content, ef, n_lanes)
-            search_kernel(
-                content.plan_address, queries, lo, hi, n_lanes, ef, depth, k, scratch.address, slots, distances, evals
-            )
-            self._idle.append(scratch)
-
-        if n_queries == 1:
-            walk(0, 1)
-        else:
-            slices = _SLICE if n_workers == 1 else min(_SLICE, max(LANES, -(-n_queries // (4 * n_workers))))
-            run(n_workers, walk, 0, n_queries, slices)
-        return slots, distances, evals
-
-    def _scratch(self, content: Content, ef: int, n_lanes: int) -> Scratch:
-        """Scratch for one call, taken out of those that wait; the caller puts it back."""
-        while self._idle:
-            try:
-                scratch = self._idle.pop()
-            except IndexError:  # another thread was faster
-                break
-            if scratch.serves(n_lanes, ef, content.capacity):
-                return scratch
-        walked = content.walked
-        return Scratch(
-            n_lanes=n_lanes, ef=max(ef, 128), capacity=content.capacity, width=content.graph.links.shape[1],
-            padded_dim=content.space.padded_dim,
-            form_bytes=walked.codec.padded_p if isinstance(walked, CodedRows) else 0,
-            level_bytes=walked.rotation.level_bytes if isinstance(walked, CodedRows) else 0,
-        )  # fmt: skip
-
     def _grow(
         self, rows: Rows, ids: Any, order: np.ndarray | None, n_workers: int, progress: bool
     ) -> None:
         """Add rows; nothing of the index changes before all is done."""
         checked = self._ids.checked(ids, rows.n)
-        dtype = _kept_type(rows, self._settings.keep)
+        dtype = kept_type(rows, self._settings.keep)
         if self._ids.n + rows.n >= 2**31:
             raise ValueError(f"{self._ids.n + rows.n} vectors, expected fewer than 2**31; use several indexes")
         if rows.n == 0:
             return
         if self._settings.storage == "f16" and self._metric != "cosine":
-            _refuse_beyond_half(rows)
+            refuse_beyond_half(rows)
         if self._metric == "cosine":
             warn_of_zeros(sum(n_zero_rows(tile) for _, tile in rows.tiles()), "row")
         bench, self._bench = self._bench, None  # of no use when this fails
@@ -311,7 +258,7 @@ class HNSW(Index):
             growth = Growth(self._content, rows, dtype, self._settings, n_workers, advance)
             self._content, self._bench = growth.run(order, bench)
         self._ids = self._ids.extended(checked, rows.n)
-        self._idle.clear()
+        self._walker = Walker()  # what waits in the old one may not fit
 
     def check(self) -> None:
         """Walk every invariant: rows, codes, degrees, links in range, no self loops, no duplicates, layers nested, and
@@ -355,7 +302,7 @@ class HNSW(Index):
             "links": content.graph.nbytes(),
             "ids": self._ids.nbytes(),
             "growth": 0 if self._bench is None else self._bench.nbytes(),
-            "scratch": sum(scratch.memory.nbytes for scratch in self._idle),
+            "scratch": self._walker.nbytes(),
         }
 
     @staticmethod
@@ -386,23 +333,7 @@ class HNSW(Index):
         >>> HNSW.estimate_memory(1_000_000, 384, p=256)["index"] // 2**20
         1793
         """
-        n, dim, M = as_count(n, "n", least=0), as_count(dim, "dim"), as_count(M, "M", least=2)
-        metric = as_choice(metric, "metric", METRICS)
-        storage = as_choice(storage, "storage", STORAGES[1:])
-        keep = None if keep is None else as_choice(keep, "keep", tuple(TYPES))
-        p = dim if p is None else as_count(p, "p")
-        row = padded(dim, 16)
-        walk, form = row * (2 if storage == "f16" else 4), row * 4
-        if storage in BITS:
-            form = padded(p, BLOCK[storage])
-            walk = form * BITS[storage] // 8 + 4
-        links = 8 * M + 16 + (4 * M + 8) / (M - 1)
-        parts = {
-            "rows": 0 if keep is None else n * (row * TYPES[keep].itemsize + 4 * (metric == "cosine")),
-            "walk": n * walk, "links": int(n * links),
-        }  # fmt: skip
-        index = sum(parts.values())
-        return {**parts, "index": index, "build": index + int(n * (form + 4 + 8 * M + 4 + 4 * M / (M - 1)))}
+        return estimated_memory(n, dim, metric=metric, M=M, storage=storage, p=p, keep=keep)
 
     def _storage(self) -> str:
         content, walked = self._content, self._content.walked
@@ -438,41 +369,3 @@ def _answer_zeros(queries: np.ndarray, slots: np.ndarray, n: int) -> int:
     m = min(n, by_query.shape[1])
     by_query[zero, :m] = np.arange(m)
     return len(zero)
-
-
-def _checked_order(order: Any, n: int, parameters: Parameters) -> np.ndarray | None:
-    """Slots in the order of insertion, where an array gives it."""
-    if order is None:
-        return None
-    if parameters.coded and n < FEWEST:
-        raise ValueError(
-            f"order was given as an array for {n} rows, but storage={parameters.storage!r} builds no graph of fewer "
-            f"than {FEWEST}; use storage='f32'"
-        )
-    return checked_positions(order, n)
-
-
-def _refuse_beyond_half(rows: Rows) -> None:
-    """Values that would be infinite as float16."""
-    most = float(np.finfo(np.float16).max)
-    for lo, tile in rows.tiles():
-        beyond = np.flatnonzero((np.abs(tile) > most).any(1))
-        if len(beyond):
-            raise ValueError(
-                f"X row {lo + beyond[0]} holds a value beyond {most:g}, the greatest of storage='f16'; scale the "
-                "vectors down or use storage='f32'"
-            )
-
-
-def _kept_type(rows: Rows, keep: str | None) -> np.dtype:
-    """The type rows are kept in; refuses one that would lose some of them."""
-    if keep is None or keep == "f32":
-        return TYPES["f32"]
-    narrowest = rows.narrowest()
-    if keep == "auto":
-        return narrowest
-    if rows.n and narrowest.itemsize > TYPES[keep].itemsize:
-        raise ValueError(
-            f"keep={keep!r} was given, but some values need {NAMES[narrowest]}; use keep='auto' or convert X first"
-        )
-    return TYPES[keep]

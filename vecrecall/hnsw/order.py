@@ -6,9 +6,19 @@ from typing import Any
 
 import numpy as np
 
+from vecrecall.hnsw.parameters import Parameters
+from vecrecall.hnsw.training import FEWEST
 
-def checked_positions(order: Any, n: int) -> np.ndarray:
-    """Positions in X, each of 0..n-1 once, as int32."""
+
+def checked_order(order: Any, n: int, parameters: Parameters) -> np.ndarray | None:
+    """Positions in X, each of 0..n-1 once, as int32; None where no array was given."""
+    if order is None:
+        return None
+    if parameters.coded and n < FEWEST:
+        raise ValueError(
+            f"order was given as an array for {n} rows, but storage={parameters.storage!r} builds no graph of fewer "
+            f"than {FEWEST}; use storage='f32'"
+        )
     positions = np.asarray(order)
     if positions.dtype.kind not in "iu" or positions.shape != (n,):
         raise ValueError(

@@ -73,3 +73,29 @@ class KeptRows:
 def estimated_bytes(dim: int, name: str, cosine: bool) -> int:
     """Bytes a kept row takes."""
     return -(-dim // 16) * 16 * TYPES[name].itemsize + 4 * cosine
+
+
+def kept_type(rows: Rows, keep: str | None) -> np.dtype:
+    """The type rows are kept in; refuses one that would lose some of them."""
+    if keep is None or keep == "f32":
+        return TYPES["f32"]
+    narrowest = rows.narrowest()
+    if keep == "auto":
+        return narrowest
+    if rows.n and narrowest.itemsize > TYPES[keep].itemsize:
+        raise ValueError(
+            f"keep={keep!r} was given, but some values need {NAMES[narrowest]}; use keep='auto' or convert X first"
+        )
+    return TYPES[keep]
+
+
+def refuse_beyond_half(rows: Rows) -> None:
+    """Refuse values that would be infinite as float16."""
+    most = float(np.finfo(np.float16).max)
+    for lo, tile in rows.tiles():
+        beyond = np.flatnonzero((np.abs(tile) > most).any(1))
+        if len(beyond):
+            raise ValueError(
+                f"X row {lo + beyond[0]} holds a value beyond {most:g}, the greatest of storage='f16'; scale the "
+                "vectors down or use storage='f32'"
+            )

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from vecrecall.hnsw import index as index_module
+from vecrecall.hnsw import walker as walker_module
 from vecrecall.hnsw.index import HNSW
 
 RNG = np.random.default_rng(0)
@@ -90,8 +91,8 @@ def test_threads_of_builds_adds_and_searches_are_those_asked_for(monkeypatch: py
     real = index_module.n_threads
     monkeypatch.setattr(index_module, "n_threads", lambda threads: asked.append(threads) or real(threads))
     used = []
-    run = index_module.run
-    monkeypatch.setattr(index_module, "run", lambda n, *rest: used.append(n) or run(n, *rest))
+    run = walker_module.run
+    monkeypatch.setattr(walker_module, "run", lambda n, *rest: used.append(n) or run(n, *rest))
     index = HNSW.build(X, threads=2)
     index.add(X[:10], threads=3)
     index.search(Q, threads=2)

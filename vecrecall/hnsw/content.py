@@ -11,7 +11,7 @@ from vecrecall.hnsw.entries import Entries
 from vecrecall.hnsw.graph import Graph
 from vecrecall.hnsw.parameters import Parameters
 from vecrecall.hnsw.plan import PLAN_FIELDS
-from vecrecall.hnsw.training import COARSE
+from vecrecall.hnsw.training import FAITHFUL
 from vecrecall.kernels.memory import address
 from vecrecall.vectors.encoding import constants_block
 from vecrecall.vectors.rows import TYPES, KeptRows
@@ -68,8 +68,8 @@ class Content:
 
     @property
     def coarse(self) -> bool:
-        """Whether 4 bits are too coarse for the data: then codes of 8 are no sure guide among near rows either."""
-        return isinstance(self.walked, CodedRows) and self.walked.codec.coarseness > COARSE
+        """Whether codes that the caller chose are no guide among near rows."""
+        return isinstance(self.walked, CodedRows) and self.walked.codec.fidelity < FAITHFUL
 
     @property
     def capacity(self) -> int:

@@ -140,7 +140,8 @@ class Growth:
     def _empty_walked(self, space: Space) -> WalkedRows:
         if not self.parameters.coded:
             return FloatRows.empty(self.parameters.storage, space)
-        return CodedRows.empty(space, self._sample(space).codec(self.parameters))
+        codec = self._sample(space).codec(self.parameters)
+        return FloatRows.empty("f32", space) if codec is None else CodedRows.empty(space, codec)
 
     def _write(self, space: Space, walked: WalkedRows, bench: Workbench, first: int) -> np.ndarray:
         """Walked rows and query forms of slots first..n; returns their squared errors."""

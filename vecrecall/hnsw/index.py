@@ -112,10 +112,10 @@ class HNSW(Index):
             Candidates looked at for each new node. Default: 64, or 128 where the intrinsic dimension of the data is
             high (a mean LID above 20 in a sample).
         storage : {"auto", "sq4", "sq8", "f16", "f32"}
-            What is walked: codes of 4 or 8 bits a dimension, or floats. "auto" takes 4 bits, or 8 where 4 are too
-            coarse to tell neighbours apart. Codes are trained on a sample, and again when the index has outgrown it or
-            the data have drifted. Below 1,024 rows nothing is trained: rows are kept and
-            a search scans them exactly.
+            What is walked: codes of 4 or 8 bits a dimension, or floats. "auto" takes 4 bits, or 8, or f32: the first
+            that tells near rows of a sample from others. Codes are trained on a sample, and again when the index has
+            outgrown it or the data have drifted. Below 1,024 rows nothing is trained: rows are kept and a search scans
+            them exactly.
         reduce : "auto", None or int
             Dimensions that codes are made of: "auto" takes the fewest blocks of 128 (sq8: 64) principal dimensions
             that hold 95 % of the variance; None takes all. The energy of the others is in the codes' biases.
@@ -340,7 +340,7 @@ class HNSW(Index):
         kept = "no rows kept" if content.kept is None else f"rows kept as {content.kept.name}"
         if walked is None:
             return f"{kept}, scanned until there are {FEWEST:,} to train codes on"
-        what = self._settings.storage
+        what = "f32" if self._settings.storage == "auto" else self._settings.storage
         if isinstance(walked, CodedRows):
             what = f"{walked.codec.storage} codes of {walked.codec.p} dimensions"
         return f"M={self._settings.M}, ef_construction={content.ef_construction}, ef={self._ef}, {what}, {kept}"

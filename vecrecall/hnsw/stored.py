@@ -55,7 +55,7 @@ def parameters_of(content: Content) -> dict[str, Any]:
         codec = content.walked.codec
         out["codec"] = {
             "storage": codec.storage, "p": codec.p, "n_trained": codec.n_trained, "mean_error": codec.mean_error,
-            "coarseness": codec.coarseness,
+            "fidelity": codec.fidelity,
         }  # fmt: skip
     return out
 
@@ -81,7 +81,7 @@ def restored_content(file: File, dim: int, metric: str, parameters: Parameters) 
     space = Space(metric, dim, numbers[0])
     kept = _restored_rows(file, space, n) if "rows" in file.sections else None
     walked: CodedRows | FloatRows | None = None
-    if parameters.coded:
+    if parameters.coded and "walked" not in file.sections:
         walked = _restored_codes(file, space, parameters, n) if "codes" in file.sections else None
     else:
         dtype = np.float16 if parameters.storage == "f16" else np.float32
@@ -130,7 +130,7 @@ def _restored_codes(file: File, space: Space, parameters: Parameters, n: int) ->
         name: _section(file, f"codec_{name}", np.int8 if name == "rotation" else np.float32, shape)
         for name, shape in shapes.items()
     }
-    errors = float(about["mean_error"]), float(about["coarseness"])
+    errors = float(about["mean_error"]), float(about["fidelity"])
     codec = Codec(storage, dim, p, int(about["n_trained"]), *errors, **arrays)
     codes = Codes(
         _section(file, "codes", np.uint8, (n, codec.code_bytes)), _section(file, "bias", np.int32, (n,))

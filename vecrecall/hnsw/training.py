@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from vecrecall.blas import one_blas_thread
 from vecrecall.hnsw.parameters import Parameters
 from vecrecall.vectors.codes import SAMPLE, Codec, train
 from vecrecall.vectors.spaces import Space
+from vecrecall.vectors.walked import CodedRows
 
 FEWEST = 1024  # below this many rows codes are not trained: a scan of the rows is as fast as a walk, and exact
 WORSE = 1.5  # codes of rows added since training may be this much worse than those of the sample
@@ -20,7 +22,8 @@ LIMIT_ROOM = 16.0  # under ip, keys have room for rows this much longer than the
 EF_LOW, EF_HIGH = 64, 128  # ef_construction where the intrinsic dimension is low, high
 LID_HIGH = 20.0
 _NEIGHBOURS, _ASKING = 50, 256
-COARSE = 0.3  # 4-bit codes coarser than this lose neighbours
+_NEAR, _SHOWN = 10, 30  # fidelity: how many of the nearest are among so many by codes
+FAITHFUL = 0.97  # codes that show fewer are no guide
 
 Take = Callable[[np.ndarray], np.ndarray]
 
@@ -31,37 +34,57 @@ def sample_slots(n: int) -> np.ndarray:
 
 
 class Sample:
-    """A sample of n rows as they ask, and how near its rows are to each other.
+    """A sample of n rows as they ask, and how near its rows are to some of them.
 
     ``take`` gives rows by slot as float32.
     """
 
     def __init__(self, space: Space, take: Take, n: int) -> None:
         slots = sample_slots(n)
+        self.space = space
         self.rows = np.ascontiguousarray(space.asking(take(slots), slots)[:, : space.dim])
-        self.products = space.metric == "ip"
+        self.asking = np.arange(0, len(slots), max(1, len(slots) // _ASKING))[:_ASKING]
         with one_blas_thread:  # its sums depend on the number
-            self.neighbours = neighbour_distances(self.rows)
+            self.squares = squared_distances(self.rows, self.asking)
+        k = min(_NEIGHBOURS, len(slots) - 1)
+        self.neighbours = np.sqrt(np.sort(np.partition(self.squares, k, axis=1)[:, : k + 1], axis=1)[:, 1:])
 
-    def codec(self, parameters: Parameters) -> Codec:
-        """Train a codec.
+    def codec(self, parameters: Parameters) -> Codec | None:
+        """Train a codec; None where ``storage="auto"`` finds that codes cannot tell near rows from others.
 
-        ``storage="auto"`` is 4 bits, or 8 where steps of 4 bits are too coarse to tell neighbours apart (clusters that
-        stand far from each other for their size).
+        "auto" is 4 bits, or 8 where 4 are too coarse, or else floats: clusters that stand far from each other for their
+        size, rows of very different lengths.
         """
-        storage = "sq4" if parameters.storage == "auto" else parameters.storage
-        codec = self._trained(storage, parameters)
-        if parameters.storage == "auto" and codec.coarseness > COARSE:
-            codec = self._trained("sq8", parameters)
-        return codec
+        codec = None
+        for storage in ("sq4", "sq8") if parameters.storage == "auto" else (parameters.storage,):
+            codec = self._trained(storage, parameters)
+            if codec.fidelity >= FAITHFUL:
+                return codec
+        return None if parameters.storage == "auto" else codec
 
     def _trained(self, storage: str, parameters: Parameters) -> Codec:
         rng = np.random.Generator(np.random.PCG64(parameters.seed))
         with one_blas_thread:
-            return train(
-                self.rows, storage, parameters.reduce, rng, products=self.products,
-                neighbour_distance=tenth_neighbour(self.neighbours),
-            )  # fmt: skip
+            codec = train(self.rows, storage, parameters.reduce, rng, products=self.space.metric == "ip")
+            return replace(codec, fidelity=self._fidelity(codec))
+
+    def _fidelity(self, codec: Codec) -> float:
+        """Share of the ten nearest rows of the sample that are among the thirty nearest by codes."""
+        n, (near, shown) = len(self.rows), (_NEAR, _SHOWN)
+        if n <= shown + 1:
+            return 1.0
+        walked = CodedRows.empty(self.space, codec).with_room(n)
+        forms = walked.no_forms().grown(n)
+        walked.write(self.rows, 0, forms, 1)
+        codes = walked.codes
+        dots = forms.forms[self.asking].view(np.int8).astype(np.float32) @ codes.unpacked(codec.storage)[:n].T
+        keys = codes.bias[:n] - dots
+        if self.space.metric == "ip":  # directions of one length: the greatest product is the least distance
+            keys = -dots
+        by_codes = np.argpartition(keys, shown, axis=1)[:, : shown + 1]  # with the row itself
+        farthest = np.partition(self.squares, near, axis=1)[:, near : near + 1]
+        found = (np.take_along_axis(self.squares, by_codes, axis=1) <= farthest).sum(1) - 1
+        return float(np.minimum(found, near).clip(0).mean() / near)
 
     def ef_construction(self) -> int:
         """A wider search at build where the intrinsic dimension is high: there the graph loses the last points.
@@ -72,9 +95,11 @@ class Sample:
         return EF_HIGH if mean_lid(self.neighbours) > LID_HIGH else EF_LOW
 
 
-def tenth_neighbour(neighbours: np.ndarray) -> float:
-    """Median distance to the tenth neighbour in the sample (the last, where there are fewer)."""
-    return float(np.median(neighbours[:, min(10, neighbours.shape[1]) - 1])) if neighbours.size else 0.0
+def squared_distances(sample: np.ndarray, asking: np.ndarray) -> np.ndarray:
+    """Squared distances of some rows of a sample, by number, to all of it."""
+    sample = sample - sample.mean(0)
+    squares = np.einsum("ij,ij->i", sample, sample)
+    return np.maximum(squares[asking, None] + squares - 2 * (sample[asking] @ sample.T), 0)
 
 
 def outgrown(codec: Codec, n: int, n_since: int, error_since: float) -> bool:
@@ -86,18 +111,6 @@ def outgrown(codec: Codec, n: int, n_since: int, error_since: float) -> bool:
     if codec.n_trained < SAMPLE and n >= 2 * codec.n_trained:
         return True
     return error_since > WORSE * codec.mean_error * max(n_since, n / DRIFT_SHARE)
-
-
-def neighbour_distances(sample: np.ndarray) -> np.ndarray:
-    """Distances of some rows of a sample to their nearest other rows in it, ascending, shape (asking, k)."""
-    sample = sample - sample.mean(0)
-    asking = sample[:: max(1, len(sample) // _ASKING)][:_ASKING]
-    squares = np.einsum("ij,ij->i", sample, sample)
-    distances = np.einsum("ij,ij->i", asking, asking)[:, None] + squares - 2 * (asking @ sample.T)
-    k = min(_NEIGHBOURS, len(sample) - 1)
-    nearest = np.sqrt(np.maximum(np.partition(distances, k, axis=1)[:, : k + 1], 0))
-    nearest.sort(axis=1)
-    return nearest[:, 1:]  # without itself
 
 
 def mean_lid(neighbours: np.ndarray) -> float:

@@ -35,7 +35,7 @@ class Codec:
     p: int
     n_trained: int  # rows in the training sample
     mean_error: float  # mean squared error of the sample's codes
-    coarseness: float  # rounding of a 4-bit code of these data, in units of a distance between neighbours
+    fidelity: float  # share of near rows of the sample that its codes show as near (measured by who trains)
     rotation: np.ndarray
     low: np.ndarray
     inverse_range: np.ndarray
@@ -90,13 +90,11 @@ def _principal_axes(rows: np.ndarray, storage: str, reduce: str | int | None) ->
 
 
 def train(
-    sample: np.ndarray, storage: str, reduce: str | int | None, rng: np.random.Generator, *, products: bool,
-    neighbour_distance: float = 0.0,
-) -> Codec:  # fmt: skip
+    sample: np.ndarray, storage: str, reduce: str | int | None, rng: np.random.Generator, *, products: bool
+) -> Codec:
     """Train a codec on rows (m, dim) float32, m >= 1, as they are walked.
 
     products : whether queries want the greatest product, not the least distance.
-    neighbour_distance : a typical distance to a near row of the sample; 0 where it is not known.
     """
     n_trained, dim = sample.shape
     sample = sample[_ordinary(sample)]
@@ -121,14 +119,12 @@ def train(
     spread = float(np.sqrt((z.astype(np.float64) ** 2).mean())) or 1.0
     query_step = (float(np.quantile(np.abs(z[::4] + shift[:p]), 0.9999)) or spread) / 127
     code_step = _STEP4 * spread
-    rounding = code_step * (p / 12) ** 0.5
-    coarseness = rounding / neighbour_distance if neighbour_distance > 0 else 0.0
     if storage == "sq8":
         code_step = (float(np.quantile(np.abs(z[::4]), 0.9999)) or spread) / 127
     size = 1 + float(mean.astype(np.float64) @ mean)
     steps = np.array([1 / query_step, 1 / code_step, code_step, 1 / (2 * code_step * query_step), size], np.float32)
     return Codec(
-        storage, dim, p, n_trained, _mean_error(moved, z, storage, code_step), coarseness, rotation, low,
+        storage, dim, p, n_trained, _mean_error(moved, z, storage, code_step), 1.0, rotation, low,
         1 / level, mean, scale.astype(np.float32), offset.astype(np.float32), shift, steps,
     )  # fmt: skip
 

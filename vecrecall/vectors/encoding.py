@@ -62,6 +62,14 @@ class Codes:
         """Room for n rows; the present object is untouched."""
         return Codes(grown(self.codes, n), grown(self.bias, n))
 
+    def unpacked(self, storage: str) -> np.ndarray:
+        """Codes as whole numbers from 0, one a dimension: (capacity, padded p) float32."""
+        codes = self.codes
+        if storage == "sq4":
+            lines = codes.reshape(len(codes), -1, 64)
+            codes = np.concatenate([lines & 15, lines >> 4], axis=2).reshape(len(codes), -1)
+        return codes.astype(np.float32)
+
     def view(self, form: str) -> tuple[int, ...]:
         """Row view (:mod:`vecrecall.kernels.distances`) of codes in one of its forms."""
         return (

@@ -1,9 +1,9 @@
 """Where a search enters the base layer: the nearest of a set of rows that cover the data.
 
 The set is chosen farthest first (Gonzalez 1985, "Clustering to minimize the maximum intercluster distance") among a
-sample, and its codes stand together, so that one pass over them costs less than the walk through the upper layers that
-it replaces. Coverage counts: where well-separated groups were inserted one after another, the layers lead to the wrong
-group and no ``ef`` mends it. Inserting still goes by the layers.
+sample, and its codes stand together, so that one pass over them takes about as long as the walk through the upper
+layers that it replaces. Coverage counts: where well-separated groups were inserted one after another, the layers lead
+to the wrong group and no ``ef`` mends it. Inserting still goes by the layers.
 """
 
 from __future__ import annotations

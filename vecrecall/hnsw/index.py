@@ -256,8 +256,9 @@ class HNSW(Index):
         bench, self._bench = self._bench, None  # of no use when this fails
         with progress_bar("inserting", rows.n, progress) as advance:
             growth = Growth(self._content, rows, dtype, self._settings, n_workers, advance)
-            self._content, self._bench = growth.run(order, bench)
-        self._ids = self._ids.extended(checked, rows.n)
+            content, bench = growth.run(order, bench)
+            extended = self._ids.extended(checked, rows.n)
+            self._content, self._bench, self._ids = content, bench, extended
         self._walker = Walker()  # what waits in the old one may not fit
 
     def check(self) -> None:

@@ -65,7 +65,7 @@ def insert_entry(pool, size, row, key):
 
 
 @inner
-def enter(plan, head, lane):
+def enter(plan, head, lane, ef):
     """Begin the base layer at the nearest of the entries."""
     n, keys = load64(plan, N_ENTRIES), load64(head, KEYS)
     distances(entries(plan), load64(lane, ASKED), load64(lane, BIAS), load64(plan, ENTRIES_LISTED), n, keys)
@@ -75,7 +75,7 @@ def enter(plan, head, lane):
             at = j
     slots, pool = load64(plan, ENTRY_SLOTS), load64(lane, POOL)
     size = insert_entry(pool, int64(0), load32(slots, at), load32(keys, at))
-    if at > 0:  # the graph's own entry reaches every row, should ef be so large
+    if at > 0 and ef > 1:  # the graph's own entry reaches every row, should ef be so large
         size = insert_entry(pool, size, load32(slots, int64(0)), load32(keys, int64(0)))
     store64(lane, EVALS, n)
     open_base(graph(plan), lane, size)
@@ -95,7 +95,7 @@ def take_all(lane, n):
 
 
 @inner
-def begin(plan, head, lane, q):
+def begin(plan, head, lane, q, ef):
     """Prepare a query and stand at the entry; without a graph all rows are candidates."""
     finite = prepare(plan, head, lane, q)
     if not finite or load64(plan, TOP) < 0:
@@ -104,7 +104,7 @@ def begin(plan, head, lane, q):
             store64(lane, EVALS, -1)
         return
     if load64(plan, N_ENTRIES) > 0:
-        enter(plan, head, lane)
+        enter(plan, head, lane, ef)
         return
     entry, listed, keys = load64(plan, ENTRY), load64(head, LISTED), load64(head, KEYS)
     store32(listed, 0, entry)
@@ -223,6 +223,6 @@ def search_kernel(plan, queries, lo, hi, n_lanes, ef, depth, k, scratch, ids, fo
                 active += 1
             elif coming < hi:
                 store64(lane, QUERY, coming)
-                begin(plan, scratch, lane, q + coming * q_bytes)
+                begin(plan, scratch, lane, q + coming * q_bytes, ef)
                 coming += 1
                 active += 1

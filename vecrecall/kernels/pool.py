@@ -14,7 +14,7 @@ from numba.extending import intrinsic
 from vecrecall.kernels import cpu
 from vecrecall.kernels.distances import MISSING
 from vecrecall.kernels.jit import inner
-from vecrecall.kernels.memory import I1, I8, I32, I64, load32, load64, pointer, store64
+from vecrecall.kernels.memory import I1, I8, I16, I32, I64, load32, load64, pointer, store64
 
 FRONT = 8  # lowest values in front of a run
 
@@ -82,15 +82,50 @@ def next_unexpanded(pool, position, size):
     return size
 
 
+@intrinsic
+def _below(tc: Any, keys: Any, n: Any, limit: Any) -> Any:
+    """Bit j: key j is less than the limit; of the first n, 16 at most (so many are read)."""
+
+    def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:
+        v16 = ir.VectorType(I32, 16)
+        lane = b.insert_element(ir.Constant(v16, ir.Undefined), b.trunc(a[2], I32), I32(0))
+        limits = b.shuffle_vector(lane, lane, ir.Constant(v16, [0] * 16))
+        less = b.icmp_signed("<", b.load(pointer(b, a[0], v16), typ=v16, align=4), limits)
+        n = b.select(b.icmp_signed("<", a[1], I64(16)), a[1], I64(16))
+        wanted = b.sub(b.shl(I64(1), n), I64(1))
+        return b.and_(b.zext(b.bitcast(less, I16), I64), wanted)
+
+    return types.int64(types.int64, types.int64, types.int64), generate
+
+
+@intrinsic
+def _lowest_bit(tc: Any, bits: Any) -> Any:
+    """Number of the lowest bit set; bits is not 0."""
+
+    def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:
+        return b.cttz(a[0], I1(1))
+
+    return types.int64(types.int64), generate
+
+
 @inner
 def offer(pool, position, size, capacity, listed, keys, m):
-    """Offer m rows to a pool of at most ``capacity``; returns (place of the next unexpanded at the earliest, size)."""
+    """Offer m rows to a pool of at most ``capacity``; returns (place of the next unexpanded at the earliest, size).
+
+    Most are too far: 16 are looked at together, or each would be a branch that is guessed wrong. ``keys`` has room for
+    15 more.
+    """
     worst = MISSING
     if size == capacity:
         worst = load64(pool, capacity - 1) >> 32
-    for j in range(m):
-        key = load32(keys, j)
-        if key < worst:
+    for block in range(0, m, 16):
+        near = _below(keys + 4 * block, m - block, worst)
+        while near != 0:
+            j = block + _lowest_bit(near)
+            near &= near - 1
+            key = load32(keys, j)
+            if key >= worst:
+                continue
             full = size == capacity
             at = insert_sorted(pool, size - 1 if full else size, (key << 32) | (load32(listed, j) << 1))
             if not full:

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from vecrecall.threads import n_threads, run
+from vecrecall.threads import Workers, n_threads, run
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -45,6 +45,26 @@ def test_an_error_is_raised_and_drops_what_waits(threads: int) -> None:
     with pytest.raises(OverflowError, match="here"):
         run(threads, work, 0, 1000, 1)
     assert len(started) < 100
+    assert threading.active_count() == before
+
+
+def test_workers_serve_many_calls_also_after_an_error_and_end_with_the_block() -> None:
+    before, threads = threading.active_count(), set()
+
+    def work(a: int, b: int) -> None:
+        threads.add(threading.get_ident())
+        time.sleep(0.002)
+        if a == 7:
+            raise IndexError("of the work itself")
+
+    with Workers(3) as workers:
+        for _ in range(5):
+            workers.run(work, 0, 6, 1)
+        assert len(threads) == 3 and threading.get_ident() in threads
+        with pytest.raises(IndexError, match="of the work itself"):
+            workers.run(work, 7, 9, 1)
+        workers.run(work, 0, 6, 1)
+        assert len(threads) == 3
     assert threading.active_count() == before
 
 

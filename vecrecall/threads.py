@@ -1,8 +1,11 @@
 """Worker threads: work is cut by data, so that results never depend on how many there are."""
 
+from __future__ import annotations
+
 import os
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from operator import index
 
 
@@ -34,41 +37,74 @@ def n_threads(threads: int | None) -> int:
     return index(threads)
 
 
-def run(n_threads: int, work: Callable[[int, int], None], lo: int, hi: int, chunk: int) -> None:
-    """Call ``work(a, b)`` for consecutive chunks of [lo, hi), on `n_threads` threads.
+class Workers:
+    """The calling thread and ``n - 1`` others, which wait between calls; leaving the ``with`` block ends them.
 
-    Threads are made for this call and gone after it: nothing global, nothing that breaks after a fork.
-    With one thread or one chunk the work runs in the calling thread, one chunk after another, so that an
-    interrupt is seen between chunks. On the first exception (or interrupt) the chunks still waiting are
-    dropped, those running are awaited, and the exception is raised.
+    Threads live as long as one call of a user: nothing global, nothing that breaks after a fork.
 
     Parameters
     ----------
-    n_threads : int
+    n : int
         At least 1.
-    work : callable
-        Must release the GIL in its heavy parts, and write only to what belongs to its own chunk.
-    lo, hi, chunk : int
-        Range and the size of a chunk, `chunk` at least 1; the last chunk may be smaller.
 
     Examples
     --------
-    >>> run(1, lambda a, b: print(a, b), 0, 5, 2)
+    >>> with Workers(1) as workers:
+    ...     workers.run(print, 0, 5, 2)
     0 2
     2 4
     4 5
     """
-    starts = range(lo, hi, chunk)
-    if n_threads == 1 or len(starts) <= 1:
-        for start in starts:
-            work(start, min(start + chunk, hi))
-        return
-    pool = ThreadPoolExecutor(min(n_threads, len(starts)))
-    try:
-        jobs = [pool.submit(work, start, min(start + chunk, hi)) for start in starts]
-        done, _ = wait(jobs, return_when=FIRST_EXCEPTION)
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+        self._others = ThreadPoolExecutor(n - 1) if n > 1 else None  # starts threads when there is work
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._others is not None:
+            self._others.shutdown()
+
+    def run(self, work: Callable[[int, int], None], lo: int, hi: int, chunk: int) -> None:
+        """Call ``work(a, b)`` for consecutive chunks of [lo, hi).
+
+        The calling thread takes its share, so an interrupt is seen between chunks. On the first exception (or
+        interrupt) the chunks still waiting are dropped, those running are awaited, and the exception is raised.
+
+        Parameters
+        ----------
+        work : callable
+            Must release the GIL in its heavy parts, and write only to what belongs to its own chunk.
+        lo, hi, chunk : int
+            Range and the size of a chunk, `chunk` at least 1; the last chunk may be smaller.
+        """
+        starts = deque(range(lo, hi, chunk))  # its popleft is safe between threads
+
+        def work_off() -> None:
+            while True:
+                try:
+                    start = starts.popleft()
+                except IndexError:  # another was faster
+                    return
+                try:
+                    work(start, min(start + chunk, hi))
+                except BaseException:
+                    starts.clear()
+                    raise
+
+        n_others = min(self.n, len(starts)) - 1
+        jobs = [self._others.submit(work_off) for _ in range(n_others)] if self._others is not None else []
+        try:
+            work_off()
+        finally:
+            wait(jobs)
         for job in jobs:
-            if job in done:
-                job.result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+            job.result()
+
+
+def run(n_threads: int, work: Callable[[int, int], None], lo: int, hi: int, chunk: int) -> None:
+    """Call ``work(a, b)`` for consecutive chunks of [lo, hi) on `n_threads` threads (:meth:`Workers.run`)."""
+    with Workers(n_threads) as workers:
+        workers.run(work, lo, hi, chunk)

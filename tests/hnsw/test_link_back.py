@@ -99,26 +99,29 @@ def test_a_row_takes_links_as_the_lists_do(n: int, dim: int, capacity: int, fill
 
 def test_links_are_chained_by_target_in_the_order_of_the_batch() -> None:
     rng = np.random.default_rng(0)
-    n, n_batch, width, n_layers = 30, 12, 6, 3
+    n, n_batch, M = 30, 12, 3
     batch = rng.permutation(n)[:n_batch].astype(np.int32)
     levels = np.zeros(n, np.int32)
-    levels[batch] = rng.integers(0, n_layers, n_batch)
-    links = np.array([[rng.permutation(n)[:width] for _ in range(n_layers)] for _ in batch], np.int32)
-    counts = rng.integers(0, width + 1, (n_batch, n_layers)).astype(np.int32)
-    for level in range(n_layers):
-        head, following, targets = (
-            np.full(n, -1, np.int32),
-            np.zeros((2, n_batch * width), np.int32)[0],
-            np.zeros(n, np.int32),
-        )
-        chosen = (address(links), 0, address(counts), 0, n_layers)
+    levels[batch] = rng.integers(0, 3, n_batch)
+    graph = Graph.empty(M).with_room(levels)
+    width = graph.links.shape[1]
+    for level in range(3):
+        links, n_links, n_kept = graph.layer(level)
+        rows = {}
+        for node in batch[levels[batch] >= level].tolist():
+            row = int(graph.rows_of(np.array([node]), level)[0])
+            n_links[row] = rng.integers(0, links.shape[1] + 1)
+            links[row] = rng.permutation(n)[: links.shape[1]]
+            rows[node] = links[row, : n_links[row]].tolist()
+        head, following = np.full(n, -1, np.int32), np.zeros(n_batch * width, np.int32)
+        targets = np.zeros(n, np.int32)
         n_targets = group_by_target(
-            chosen, width, address(batch), address(levels), n_batch, level, address(head), address(following),
-            address(targets),
+            graph.view(), address(batch), address(levels), n_batch, level, (0, address(n_links), address(n_kept)),
+            address(head), address(following), address(targets),
         )  # fmt: skip
         expected: dict[int, list[int]] = {}
-        for i, node in enumerate(batch.tolist()):
-            for target in links[i, level, : counts[i, level]].tolist() if levels[node] >= level else []:
+        for node in batch.tolist():
+            for target in rows.get(node, []):
                 expected.setdefault(target, []).append(node)
         assert sorted(targets[:n_targets].tolist()) == sorted(expected)
         for target, nodes in expected.items():

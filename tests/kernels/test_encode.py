@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from vecrecall.blas import one_blas_thread
+from vecrecall.threads import Workers
 from vecrecall.vectors.codes import Codec, train
 from vecrecall.vectors.encoding import Codes, QueryForms, Rotation, encode, forms_from_codes
 from vecrecall.vectors.memory import aligned_zeros
@@ -65,7 +66,8 @@ def encoded(codec: Codec, X: np.ndarray, products: bool, workers: int = 1) -> tu
     forms = QueryForms(aligned_zeros((len(X), codec.padded_p), np.uint8), aligned_zeros((len(X),), np.int32))
     padded = np.zeros((len(X), -(-codec.dim // 16) * 16), f32)
     padded[:, : codec.dim] = X
-    return codes, forms, encode(Rotation(codec, products), padded, 0, codes, forms, workers)
+    with Workers(workers) as several:
+        return codes, forms, encode(Rotation(codec, products), padded, 0, codes, forms, several)
 
 
 @pytest.mark.parametrize("products", [False, True])

@@ -8,6 +8,7 @@ from numba import njit
 
 from vecrecall.kernels.distances import distances
 from vecrecall.kernels.memory import address
+from vecrecall.threads import Workers
 from vecrecall.vectors.codes import train
 from vecrecall.vectors.spaces import METRICS, Space, inverse_lengths, row_lengths
 from vecrecall.vectors.walked import CodedRows, FloatRows, WalkedRows
@@ -60,7 +61,7 @@ def walked(metric: str, storage: str) -> tuple[WalkedRows, np.ndarray, np.ndarra
         rows = CodedRows.empty(space, codec)
     rows = rows.with_room(len(X))
     forms = rows.no_forms().grown(len(X))
-    rows.write(X, 0, forms, 1)
+    rows.write(X, 0, forms, Workers(1))
     return rows, forms.forms, forms.bias
 
 

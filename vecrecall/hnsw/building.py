@@ -12,23 +12,23 @@ from contextlib import suppress
 import numpy as np
 
 from vecrecall.hnsw.graph import Graph
-from vecrecall.hnsw.insert import choose_links
+from vecrecall.hnsw.insert import choose_links, write_rows
 from vecrecall.hnsw.link_back import group_by_target, link_targets, measure_links
 from vecrecall.hnsw.repair import Reach, repair
 from vecrecall.hnsw.scratch import Scratch
 from vecrecall.hnsw.textbook import insert_one_by_one
 from vecrecall.hnsw.undo import Undo
 from vecrecall.kernels.memory import address
-from vecrecall.threads import run
+from vecrecall.threads import Workers
 from vecrecall.vectors.encoding import QueryForms
 from vecrecall.vectors.memory import aligned_zeros, grown
-from vecrecall.vectors.walked import WalkedRows
+from vecrecall.vectors.walked import Copies, WalkedRows
 
 GROWTH = 0.05  # a batch is this share of the graph ...
 BATCH = 1024  # ... and at most this: each node also looks at the earlier nodes of its batch
 FIRST_BATCH = 16
 _SLICE = 64  # nodes a worker inserts between looks at the caller
-_TARGETS = 512  # rows a worker links back
+_TARGETS = 1024  # rows a worker links back
 
 Progress = Callable[[int], None]
 
@@ -63,15 +63,26 @@ class Workbench:
         return sum(a.nbytes for a in arrays)
 
 
+class Chosen:
+    """Links of a batch by node and layer, their keys, the numbers of links and of kept links; all int32."""
+
+    def __init__(self, n_batch: int, n_layers: int, width: int) -> None:
+        self.n_layers = n_layers
+        self.links, self.keys = np.empty((2, n_batch, n_layers, width), np.int32)
+        self.n_links, self.n_kept = np.zeros((2, n_batch, n_layers), np.int32)
+        arrays = (self.links, self.keys, self.n_links, self.n_kept)
+        self.view = (*map(address, arrays), n_layers)
+
+
 class Builder:
     """Inserts nodes into one graph, whose arrays change in place."""
 
     def __init__(
         self, graph: Graph, walked: WalkedRows, bench: Workbench, undo: Undo, *, ef_construction: int, fill: bool,
-        n_workers: int,
+        workers: Workers,
     ) -> None:  # fmt: skip
-        self.graph, self.bench, self.undo = graph, bench, undo
-        self.ef, self.fill, self.n_workers = ef_construction, fill, n_workers
+        self.graph, self.walked, self.bench, self.undo = graph, walked, bench, undo
+        self.ef, self.fill, self.workers = ef_construction, fill, workers
         bench.with_room(graph)
         forms = bench.forms
         self._forms = (address(forms.forms), forms.forms.strides[0], address(forms.bias))
@@ -108,66 +119,59 @@ class Builder:
     def _insert_batch(self, batch: np.ndarray) -> None:
         graph = self.graph
         levels = graph.levels[batch]
-        links, keys, counts, chosen = self._choose(batch)
-        self._write_rows(batch, levels, links, keys, counts)
-        for level in range(links.shape[1]):
-            self._link_back(batch, level, chosen)
+        chosen = Chosen(len(batch), int(levels.max()) + 1, graph.links.shape[1])
+        self._choose(batch, chosen)
+        self._write_rows(batch, chosen)
+        for level in range(chosen.n_layers):
+            self._link_back(batch, level)
         highest = int(np.argmax(levels))
         if levels[highest] > graph.top:  # only now: the batch is linked
             graph.entry, graph.top = int(batch[highest]), int(levels[highest])
 
-    def _choose(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[np.ndarray], tuple[int, ...]]:
-        """Links of a batch by node and layer, their keys, [numbers of links, of kept links], and where all this is."""
-        graph = self.graph
-        n_layers = int(graph.levels[batch].max()) + 1
-        links = np.empty((len(batch), n_layers, graph.links.shape[1]), np.int32)
-        keys = np.empty_like(links)
-        counts = [np.zeros((len(batch), n_layers), np.int32) for _ in range(2)]
-        chosen = (*(address(a) for a in (links, keys, *counts)), n_layers)
+    def _choose(self, batch: np.ndarray, chosen: Chosen) -> None:
+        """Choose the links of a batch (int32)."""
+        graph, copies = self.graph, Copies(self.walked, batch)
+        batch_view, levels = (address(batch), copies.view, address(copies.listed)), address(graph.levels)
 
         def choose(lo: int, hi: int) -> None:
             scratch = self._scratch()
             choose_links(
-                self._graph_view, self._rows_view, self._forms, address(batch), address(graph.levels), lo, hi,
-                graph.entry, graph.top, self.ef, self.fill, scratch.address, chosen,
+                self._graph_view, self._rows_view, self._forms, batch_view, levels, lo, hi, graph.entry, graph.top,
+                self.ef, self.fill, scratch.address, chosen.view,
             )  # fmt: skip
             self._idle.append(scratch)
 
-        run(self.n_workers, choose, 0, len(batch), _SLICE)
-        return links, keys, counts, chosen
+        self.workers.run(choose, 0, len(batch), _SLICE)
 
-    def _write_rows(
-        self, batch: np.ndarray, levels: np.ndarray, links: np.ndarray, keys: np.ndarray, counts: list[np.ndarray]
-    ) -> None:
-        """Write the batch's own rows; unused places hold the node itself."""
-        for level in range(links.shape[1]):
-            at = np.flatnonzero(levels >= level)
-            rows, n_links, n_kept = self.graph.layer(level)
-            row, width, n = self.graph.rows_of(batch[at], level), rows.shape[1], counts[0][at, level]
-            rows[row] = np.where(np.arange(width) < n[:, None], links[at, level, :width], batch[at, None])
-            self.bench.keys(level)[row] = keys[at, level, :width]
-            n_links[row], n_kept[row] = n, counts[1][at, level]
+    def _write_rows(self, batch: np.ndarray, chosen: Chosen) -> None:
+        nodes, levels, base, upper = address(batch), address(self.graph.levels), *map(self._layer_view, (0, 1))
 
-    def _link_back(self, batch: np.ndarray, level: int, chosen: tuple[int, ...]) -> None:
+        def write(lo: int, hi: int) -> None:
+            write_rows(self._graph_view, chosen.view, nodes, levels, lo, hi, base, upper)
+
+        self.workers.run(write, 0, len(batch), BATCH)
+
+    def _link_back(self, batch: np.ndarray, level: int) -> None:
         """Offer the batch to the rows of the nodes it chose in a layer."""
-        graph, head, width = self.graph, self.bench.head, self.graph.links.shape[1]
+        graph, width = self.graph, self.graph.links.shape[1]
         following, targets = np.empty((2, len(batch) * width), np.int32)
+        nodes, head, layer = address(batch), address(self.bench.head), self._layer_view(level)
+        chain, at = address(following), address(targets)
         n_targets = group_by_target(
-            chosen, width, address(batch), address(graph.levels), len(batch), level, address(head),
-            address(following), address(targets),
-        )  # fmt: skip
+            self._graph_view, nodes, address(graph.levels), len(batch), level, layer, head, chain, at
+        )
         self.undo.remember(targets[:n_targets], level)
-        layer, room = self._layer_view(level), len(batch) + 16
+        room = len(batch) + 16
 
         def link(lo: int, hi: int) -> None:
-            scratch = np.zeros(8 + room + 2 * (width + 8), np.int64)
+            scratch = np.empty(8 + room + 2 * (width + 8), np.int64)
             scratch[0] = room
             link_targets(
-                self._graph_view, self._rows_view, self._forms, address(batch), level, self.fill,
-                address(targets), lo, hi, address(head), address(following), layer, address(scratch),
+                self._graph_view, self._rows_view, self._forms, nodes, level, self.fill, at, lo, hi, head, chain,
+                layer, address(scratch),
             )  # fmt: skip
 
-        run(self.n_workers, link, 0, n_targets, _TARGETS)
+        self.workers.run(link, 0, n_targets, _TARGETS)
 
     def insert_sequentially(self, slots: np.ndarray, progress: Progress) -> None:
         """Insert slots (int32) in this order, one by one (:mod:`vecrecall.hnsw.textbook`); not undone on failure."""
@@ -195,7 +199,7 @@ class Builder:
                     address(scratch),
                 )  # fmt: skip
 
-            run(self.n_workers, measure, 0, len(at), _TARGETS)
+            self.workers.run(measure, 0, len(at), _TARGETS)
 
     def repair(self) -> int:
         """See to it that every node is reached from the entry; returns how many were not."""
@@ -208,5 +212,6 @@ class Builder:
     def _near(self, slot: int) -> np.ndarray:
         """Slots near a slot, found from the entry."""
         batch = np.array([slot], np.int32)
-        links, _, counts, _ = self._choose(batch)
-        return links[0, 0, : counts[0][0, 0]]
+        chosen = Chosen(1, int(self.graph.levels[slot]) + 1, self.graph.links.shape[1])
+        self._choose(batch, chosen)
+        return chosen.links[0, 0, : chosen.n_links[0, 0]]

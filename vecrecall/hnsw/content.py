@@ -60,9 +60,9 @@ class Content:
         plan[plan_fields.CODED :][:6] = (
             coded, self.kept is not None, METRIC_CODES[space.metric], space.dim, space.padded_dim, self.n,
         )  # fmt: skip
-        if walked is not None and self.entries is not None:
-            plan[plan_fields.ENTRY_VIEW :][:6] = self.entries.view(walked)
-            listed, slots = address(self.entries.listed), address(self.entries.slots)
+        if self.entries is not None:
+            plan[plan_fields.ENTRY_VIEW :][:6] = self.entries.copies.view
+            listed, slots = address(self.entries.copies.listed), address(self.entries.slots)
             plan[plan_fields.N_ENTRIES :][:3] = len(self.entries.slots), listed, slots
         plan[plan_fields.CONSTANTS] = address(constants)
 

@@ -16,8 +16,7 @@ from vecrecall.kernels.distances import distances
 from vecrecall.kernels.jit import kernel
 from vecrecall.kernels.memory import address, load32, store32
 from vecrecall.vectors.encoding import QueryForms
-from vecrecall.vectors.memory import aligned_zeros
-from vecrecall.vectors.walked import WalkedRows
+from vecrecall.vectors.walked import Copies, WalkedRows
 
 MOST, FEWEST = 256, 64
 ROWS_EACH = 64  # an entry for so many rows
@@ -28,29 +27,11 @@ _SAMPLE = 16384
 
 @dataclass(frozen=True, eq=False)
 class Entries:
-    """Slots of the entries, chosen when the index held ``n`` rows, and copies of what is walked of them."""
+    """Slots of the entries (int32), chosen when the index held ``n`` rows, and copies of what is walked of them."""
 
-    slots: np.ndarray  # int32
+    slots: np.ndarray
     n: int
-    rows: np.ndarray  # in the order of the slots
-    bias: np.ndarray  # int32
-    listed: np.ndarray  # int32: 0, 1, ...
-
-    @classmethod
-    def of(cls, slots: np.ndarray, n: int, walked: WalkedRows) -> Entries:
-        """Entries at given slots."""
-        rows, bias = walked.arrays()
-        held = aligned_zeros((len(slots), rows.shape[1]), rows.dtype)
-        held[:] = rows[slots]
-        own = np.zeros(len(slots), np.int32) if bias is None else bias[slots]
-        return cls(slots, n, held, own, np.arange(len(slots) + 3, dtype=np.int32))
-
-    def view(self, walked: WalkedRows) -> tuple[int, ...]:
-        """Row view of the copies (:mod:`vecrecall.kernels.distances`)."""
-        _, row_bytes, blocks, bias, function, scale_bytes = walked.view()
-        if walked.arrays()[1] is not None:
-            bias = address(self.bias)
-        return (address(self.rows), row_bytes, blocks, bias, function, scale_bytes)
+    copies: Copies
 
 
 def n_entries(n: int, row_bytes: int) -> int:
@@ -75,7 +56,7 @@ def choose_entries(walked: WalkedRows, forms: QueryForms, n: int, first: int) ->
         walked.view(), (address(forms.forms), forms.forms.strides[0], address(forms.bias)), address(candidates),
         len(sample), int(np.searchsorted(sample, first)), address(nearest), address(keys), wanted, address(chosen),
     )  # fmt: skip
-    return Entries.of(chosen, n, walked)
+    return Entries(chosen, n, Copies(walked, chosen))
 
 
 @kernel

@@ -19,6 +19,7 @@ from vecrecall.hnsw.parameters import Parameters
 from vecrecall.hnsw.training import FAR_OUT, FEWEST, LIMIT_ROOM, Sample, outgrown
 from vecrecall.hnsw.undo import Undo
 from vecrecall.inputs import Rows
+from vecrecall.threads import Workers
 from vecrecall.vectors.rows import KeptRows
 from vecrecall.vectors.spaces import Space, row_lengths
 from vecrecall.vectors.walked import CodedRows, FloatRows, WalkedRows
@@ -30,10 +31,10 @@ class Growth:
     """One call that adds rows to a content."""
 
     def __init__(
-        self, old: Content, rows: Rows, dtype: np.dtype, parameters: Parameters, n_workers: int, progress: Progress
+        self, old: Content, rows: Rows, dtype: np.dtype, parameters: Parameters, workers: Workers, progress: Progress
     ) -> None:
         self.old, self.rows, self.parameters = old, rows, parameters
-        self.n_workers, self.progress = n_workers, progress
+        self.workers, self.progress = workers, progress
         self.n = old.n + rows.n
         self._drawn: Sample | None = None
         self.kept: KeptRows | None = None
@@ -58,7 +59,7 @@ class Growth:
         undo = Undo(graph, old.graph.n, old.graph.n_upper)
         builder = Builder(
             graph, walked, bench, undo, ef_construction=ef_construction, fill=self.parameters.fill,
-            n_workers=self.n_workers,
+            workers=self.workers,
         )  # fmt: skip
         kept = None if self.parameters.keep is None else self.kept
         try:
@@ -149,7 +150,7 @@ class Growth:
         for lo in range(first, self.n, _TILE):
             hi = min(lo + _TILE, self.n)
             rows = self.take(slice(lo, hi))
-            errors.append(walked.write(rows, lo, bench.forms, self.n_workers).astype(np.float64))
+            errors.append(walked.write(rows, lo, bench.forms, self.workers).astype(np.float64))
         return np.concatenate(errors)
 
     def _ef_construction(self, space: Space) -> tuple[int, int]:

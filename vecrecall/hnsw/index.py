@@ -33,7 +33,7 @@ from vecrecall.inputs import (
     warn_of_zeros,
 )
 from vecrecall.progress import progress_bar
-from vecrecall.threads import n_threads
+from vecrecall.threads import Workers, n_threads
 from vecrecall.vectors.rows import kept_type, refuse_beyond_half
 from vecrecall.vectors.spaces import METRICS, Space
 from vecrecall.vectors.walked import CodedRows
@@ -254,8 +254,8 @@ class HNSW(Index):
         if self._metric == "cosine":
             warn_of_zeros(sum(n_zero_rows(tile) for _, tile in rows.tiles()), "row")
         bench, self._bench = self._bench, None  # of no use when this fails
-        with progress_bar("inserting", rows.n, progress) as advance:
-            growth = Growth(self._content, rows, dtype, self._settings, n_workers, advance)
+        with Workers(n_workers) as workers, progress_bar("inserting", rows.n, progress) as advance:
+            growth = Growth(self._content, rows, dtype, self._settings, workers, advance)
             content, bench = growth.run(order, bench)
             extended = self._ids.extended(checked, rows.n)
             self._content, self._bench, self._ids = content, bench, extended

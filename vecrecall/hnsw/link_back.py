@@ -91,18 +91,21 @@ def add_link(
 
 
 @kernel
-def group_by_target(chosen, width, batch, levels, n_batch, level, head, following, targets):
-    """Chain the links of one layer by target, in the order of the batch; returns the number of targets.
+def group_by_target(gv, batch, levels, n_batch, level, rows, head, following, targets):
+    """Chain the links of the batch in one layer by target, in the order of the batch; returns the number of targets.
 
-    head: int32 by slot, -1 before and after; following: int32 by link number; targets: int32, as met.
+    rows: as :func:`link_targets` takes them; head: int32 by slot, -1 before and after; following: int32 by link number;
+    targets: int32, as met.
     """
+    width = gv[1]
     n_targets = 0
     for i in range(n_batch - 1, -1, -1):
-        if load32(levels, load32(batch, i)) < level:
+        node = load32(batch, i)
+        if load32(levels, node) < level:
             continue
-        at = i * chosen[4] + level
-        for j in range(load32(chosen[2], at)):
-            target = load32(chosen[0], at * width + j)
+        links, row = neighbours(gv, node, level), node if level == 0 else load32(gv[4], node) + level - 1
+        for j in range(load32(rows[1], row)):
+            target = load32(links, j)
             if load32(head, target) < 0:
                 store32(targets, n_targets, target)
                 n_targets += 1

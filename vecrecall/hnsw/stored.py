@@ -19,7 +19,7 @@ from vecrecall.vectors.codes import BLOCK, Codec, padded
 from vecrecall.vectors.encoding import Codes, Rotation
 from vecrecall.vectors.rows import TYPES, KeptRows
 from vecrecall.vectors.spaces import Space
-from vecrecall.vectors.walked import CodedRows, FloatRows, WalkedRows
+from vecrecall.vectors.walked import CodedRows, Copies, FloatRows, WalkedRows
 
 _CODEC_ARRAYS = ("rotation", "low", "inverse_range", "mean", "scale", "offset", "shift", "steps")
 _UPPER = ("upper", "n_upper_links", "n_upper_kept")
@@ -144,7 +144,7 @@ def _restored_entries(file: File, walked: WalkedRows | None, n: int) -> Entries 
     slots = _section(file, "entries", np.int32, file.sections["entries"].shape[:1])
     if len(slots) not in range(1, MOST + 1) or slots.min() < 0 or slots.max() >= n:
         raise IndexFileError("section 'entries' holds an entry out of the index")
-    return Entries.of(slots, file.counts["n_at_entries"], walked)
+    return Entries(slots, file.counts["n_at_entries"], Copies(walked, slots))
 
 
 def _restored_graph(file: File, M: int) -> Graph:

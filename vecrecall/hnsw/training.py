@@ -9,6 +9,7 @@ import numpy as np
 
 from vecrecall.blas import one_blas_thread
 from vecrecall.hnsw.parameters import Parameters
+from vecrecall.threads import Workers
 from vecrecall.vectors.codes import SAMPLE, Codec, train
 from vecrecall.vectors.spaces import Space
 from vecrecall.vectors.walked import CodedRows
@@ -75,7 +76,7 @@ class Sample:
             return 1.0
         walked = CodedRows.empty(self.space, codec).with_room(n)
         forms = walked.no_forms().grown(n)
-        walked.write(self.rows, 0, forms, 1)
+        walked.write(self.rows, 0, forms, Workers(1))
         codes = walked.codes
         dots = forms.forms[self.asking].view(np.int8).astype(np.float32) @ codes.unpacked(codec.storage)[:n].T
         keys = codes.bias[:n] - dots

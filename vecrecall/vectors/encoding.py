@@ -9,7 +9,7 @@ import numpy as np
 from vecrecall.kernels.encode import encode_rows, forms_of_codes
 from vecrecall.kernels.forms import distance_function
 from vecrecall.kernels.memory import address
-from vecrecall.threads import run
+from vecrecall.threads import Workers
 from vecrecall.vectors.codes import BITS, Codec, padded
 from vecrecall.vectors.memory import aligned_zeros, grown
 
@@ -90,7 +90,7 @@ class QueryForms:
 
 
 def encode(
-    rotation: Rotation, rows: np.ndarray, first: int, codes: Codes, forms: QueryForms, n_workers: int
+    rotation: Rotation, rows: np.ndarray, first: int, codes: Codes, forms: QueryForms, workers: Workers
 ) -> np.ndarray:
     """Encode walked rows (m, padded_dim) float32 into slots first..first + m; returns the squared errors (m,)."""
     error = np.zeros(len(rows), np.float32)
@@ -107,7 +107,7 @@ def encode(
             address(error[lo:]), address(levels), address(dots), address(z),
         )  # fmt: skip
 
-    run(n_workers, work, 0, len(rows), _SLICE)
+    workers.run(work, 0, len(rows), _SLICE)
     return error
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from vecrecall.kernels.forms import distance_function
 from vecrecall.kernels.memory import address
+from vecrecall.threads import Workers
 from vecrecall.vectors.codes import Codec
 from vecrecall.vectors.encoding import Codes, QueryForms, Rotation, encode, forms_from_codes
 from vecrecall.vectors.memory import aligned_zeros, grown
@@ -28,7 +29,7 @@ class WalkedRows(Protocol):
     def view(self) -> tuple[int, ...]:
         """Row view (:mod:`vecrecall.kernels.distances`)."""
 
-    def write(self, rows: np.ndarray, first: int, forms: QueryForms, n_workers: int) -> np.ndarray:
+    def write(self, rows: np.ndarray, first: int, forms: QueryForms, workers: Workers) -> np.ndarray:
         """Hold rows (m, dim) float32 from slot ``first`` on, and their forms; returns their squared errors."""
 
     def no_forms(self) -> QueryForms:
@@ -70,11 +71,11 @@ class CodedRows:
             return (self.space.limit or 1) / _STEPS
         return self.codec.unit
 
-    def write(self, rows: np.ndarray, first: int, forms: QueryForms, n_workers: int) -> np.ndarray:
+    def write(self, rows: np.ndarray, first: int, forms: QueryForms, workers: Workers) -> np.ndarray:
         slots = np.arange(first, first + len(rows))
         asking = self.space.asking(rows, slots)
         beyond = 0.0 if self.space.metric == "ip" else self._move_into_range(asking)
-        error = encode(self.rotation, asking, first, self.codes, forms, n_workers) + beyond
+        error = encode(self.rotation, asking, first, self.codes, forms, workers) + beyond
         if self.space.metric == "ip":
             scale = row_lengths(rows) * (self.codec.unit / 2 / self.unit)
             self.codes.bias[slots] = scale.astype(np.float32).view(np.int32)
@@ -126,7 +127,7 @@ class FloatRows:
         row_bytes, blocks = self.values.strides[0], self.values.shape[1] // 16
         return (address(self.values), row_bytes, blocks, address(_ONE), function, 0)
 
-    def write(self, rows: np.ndarray, first: int, forms: QueryForms, n_workers: int) -> np.ndarray:
+    def write(self, rows: np.ndarray, first: int, forms: QueryForms, workers: Workers) -> np.ndarray:
         end = first + len(rows)
         if self.space.metric == "ip":
             self.values[first:end, : self.space.dim] = rows
@@ -156,3 +157,23 @@ class FloatRows:
 
     def nbytes(self) -> int:
         return self.values.nbytes
+
+
+class Copies:
+    """Copies of what is walked of some slots, standing together in the order of the slots.
+
+    A pass over them reads memory in order. There is room for a multiple of four rows.
+    """
+
+    def __init__(self, walked: WalkedRows, slots: np.ndarray) -> None:
+        rows, bias = walked.arrays()
+        room = -(-len(slots) // 4) * 4
+        self.rows = aligned_zeros((room, rows.shape[1]), rows.dtype)
+        np.take(rows, slots, axis=0, out=self.rows[: len(slots)], mode="clip")
+        self.listed = np.arange(room, dtype=np.int32)
+        self.bias = None if bias is None else np.append(bias[slots], np.zeros(room - len(slots), np.int32))
+        _, row_bytes, blocks, of_rows, function, scale_bytes = walked.view()
+        if self.bias is not None:
+            of_rows = address(self.bias)
+        self.view = (address(self.rows), row_bytes, blocks, of_rows, function, scale_bytes)
+        """Row view (:mod:`vecrecall.kernels.distances`) by place among the slots."""

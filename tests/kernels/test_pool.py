@@ -13,6 +13,7 @@ from numba import njit
 from vecrecall.kernels import cpu, pool
 from vecrecall.kernels.memory import address
 
+FRONT = pool.FRONT
 LOWEST = np.iinfo(np.int64).min
 CANARY = 77
 KEYS = st.integers(-20, 20) | st.integers(-(2**31), 2**31 - 2)
@@ -38,11 +39,18 @@ def next_unexpanded(base, position, size):
     return pool.next_unexpanded(base, position, size)
 
 
-def empty_pool(capacity: int) -> np.ndarray:
-    """Eight lowest values, room for a pool, room that a wide store may reach, a canary."""
-    memory = np.full(8 + capacity + 16, CANARY, np.int64)
-    memory[:8] = LOWEST
-    return memory
+@njit
+def next_unexpanded_portable(base, position, size):
+    return pool._next_unexpanded_portable(base, position, size)
+
+
+def empty_pool(capacity: int, garbage: int = CANARY) -> tuple[np.ndarray, np.ndarray]:
+    """(memory, the run in it): lowest values, room for a run and what a wide store may reach, canaries."""
+    memory = np.full(FRONT + capacity + 24, CANARY, np.int64)
+    memory[:FRONT] = LOWEST
+    run = memory[FRONT:]
+    run[: capacity + 8] = garbage
+    return memory, run
 
 
 def entry_of(key: int, row: int) -> int:
@@ -51,21 +59,23 @@ def entry_of(key: int, row: int) -> int:
 
 @pytest.mark.parametrize("kernel", [insert, insert_portable])
 @settings(max_examples=80, deadline=None)
-@given(keys=st.lists(KEYS, max_size=60))
-def test_inserting_sorts(kernel, keys: list[int]) -> None:
-    memory, expected = empty_pool(len(keys)), []
+@given(keys=st.lists(KEYS, max_size=70), garbage=st.sampled_from([CANARY, LOWEST, -LOWEST - 1]) | KEYS)
+def test_inserting_sorts(kernel, keys: list[int], garbage: int) -> None:
+    memory, run = empty_pool(len(keys), garbage)
+    expected: list[int] = []
     for row, key in enumerate(keys):
         entry = entry_of(key, row)
-        place = kernel(address(memory) + 64, row, entry)
+        place = kernel(address(run), row, entry)
         assert place == bisect.bisect_left(expected, entry)
         bisect.insort(expected, entry)
-        assert memory[8 : 9 + row].tolist() == expected
-    assert (memory[:8] == LOWEST).all() and (memory[8 + len(keys) + 8 :] == CANARY).all()
+        assert run[: row + 1].tolist() == expected
+    assert (memory[:FRONT] == LOWEST).all() and (run[len(keys) + 8 :] == CANARY).all()
 
 
-@pytest.mark.skipif(not cpu.HAS_AVX512, reason="no wide instructions here")
-def test_the_wide_insertion_is_used_where_the_processor_has_it() -> None:
-    assert pool.insert_sorted is pool._insert_sorted_wide
+def test_the_wide_forms_are_used_where_the_processor_has_them() -> None:
+    wide = "wide" if cpu.HAS_AVX512 else "portable"
+    assert pool.insert_sorted is getattr(pool, f"_insert_sorted_{wide}")
+    assert pool.next_unexpanded is getattr(pool, f"_next_unexpanded_{wide}")
 
 
 def slow_offer(
@@ -84,27 +94,34 @@ def slow_offer(
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.integers(1, 24), st.lists(st.lists(KEYS, min_size=1, max_size=20), min_size=1, max_size=5))
+@given(st.integers(1, 24), st.lists(st.lists(KEYS, min_size=1, max_size=50), min_size=1, max_size=5))
 def test_offering_keeps_the_nearest_and_says_where_to_go_on(capacity: int, batches: list[list[int]]) -> None:
-    memory = empty_pool(capacity)
+    _, run = empty_pool(capacity)
     expected: list[int] = []
     size = first = 0
     for batch in batches:
         rows = np.arange(first, first + len(batch), dtype=np.int32)
         first += len(batch)
-        keys = np.array(batch, np.int32)
+        keys = np.array(batch + [-(2**31)] * 15, np.int32)  # near ones behind the end, which are not looked at
         before = size
-        position, size = offer(
-            address(memory) + 64, before, before, capacity, address(rows), address(keys), len(batch)
-        )  # fmt: skip
+        position, size = offer(address(run), before, before, capacity, address(rows), address(keys), len(batch))
         slow_position, expected = slow_offer(expected, before, capacity, rows.tolist(), batch)
-        assert (position, memory[8 : 8 + size].tolist()) == (slow_position, expected)
+        assert (position, run[:size].tolist()) == (slow_position, expected)
 
 
-def test_unexpanded_entries_are_taken_nearest_first_and_once() -> None:
-    memory = empty_pool(5)
-    memory[8:13] = [entry_of(3, 1) | 1, entry_of(4, 2), entry_of(4, 3) | 1, entry_of(9, 4), entry_of(10, 0)]
-    base = address(memory) + 64
-    assert [next_unexpanded(base, 0, 5) for _ in range(4)] == [1, 3, 4, 5]
-    assert (memory[8:13] & 1 == 1).all()
-    assert next_unexpanded(base, 0, 0) == 0
+@pytest.mark.parametrize("kernel", [next_unexpanded, next_unexpanded_portable])
+@settings(max_examples=60, deadline=None)
+@given(marks=st.lists(st.booleans(), max_size=40), start=st.integers(0, 40), garbage=st.sampled_from([0, 1]))
+def test_unexpanded_entries_are_taken_nearest_first_and_once(
+    kernel, marks: list[bool], start: int, garbage: int
+) -> None:
+    size, start = len(marks), min(start, len(marks))
+    memory, run = empty_pool(size, garbage)
+    run[:size] = [entry_of(place, place) | mark for place, mark in enumerate(marks)]
+    before = memory.copy()
+    for place in [place for place in range(start, size) if not marks[place]]:
+        assert kernel(address(run), start, size) == place
+        before[FRONT + place] |= 1
+        start = place
+    assert kernel(address(run), start, size) == size
+    assert (memory == before).all()

@@ -1,7 +1,7 @@
 """The candidate pool of a walk: an ascending run of int64 entries ``key << 32 | row << 1 | expanded``.
 
-Sorting the entries sorts by distance, ties by row number. Eight lowest values must stand in front of a run, where
-:func:`insert_sorted` looks eight places at a time.
+Sorting the entries sorts by distance, ties by row number. ``FRONT`` lowest values must stand in front of a run, and 8
+places behind its room belong to it, where wide forms look and write eight places at a time.
 """
 
 from typing import Any
@@ -16,38 +16,77 @@ from vecrecall.kernels.distances import MISSING
 from vecrecall.kernels.jit import inner
 from vecrecall.kernels.memory import I1, I8, I16, I32, I64, load32, load64, pointer, store64
 
-FRONT = 8  # lowest values in front of a run
+FRONT = 40  # lowest values in front of a run
+_V8 = ir.VectorType(I64, 8)
+_STEP = 4  # blocks of eight places between two looks whether the place is found
+
+
+def _spread(b: Any, x: Any) -> Any:
+    """x in eight lanes."""
+    lane = b.insert_element(ir.Constant(_V8, ir.Undefined), x, I32(0))
+    return b.shuffle_vector(lane, lane, ir.Constant(ir.VectorType(I32, 8), [0] * 8))
+
+
+def _n_set(b: Any, mask: Any) -> Any:
+    return b.zext(b.ctpop(b.bitcast(mask, I8)), I64)
 
 
 @intrinsic
 def _insert_sorted_wide(tc: Any, base: Any, size: Any, entry: Any) -> Any:
-    """AVX-512: compare eight places at a step, shift them by one masked store."""
+    """AVX-512: every place v[i] becomes max(v[i-1], min(v[i], entry)), block by block from the end.
+
+    Whole blocks at fixed places, so that a load finds what the last call stored; and no branch at each block.
+    """
 
     def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:
-        v8, mask8 = ir.VectorType(I64, 8), ir.VectorType(I1, 8)
-        store_kind = ir.FunctionType(ir.VoidType(), [v8, v8.as_pointer(), I32, mask8])
-        store = cgutils.get_or_insert_function(b.module, store_kind, "llvm.masked.store.v8i64.p0")
-        spread = b.insert_element(ir.Constant(v8, ir.Undefined), a[2], I32(0))
-        spread = b.shuffle_vector(spread, spread, ir.Constant(ir.VectorType(I32, 8), [0] * 8))
-        place = cgutils.alloca_once_value(b, a[1])
-        b.store(a[1], place)
+        def block(number: Any) -> Any:
+            return pointer(b, b.add(a[0], b.shl(number, I64(6))), _V8)
+
+        def pick(condition: Any, x: Any, y: Any) -> Any:
+            return b.select(condition, x, y)
+
+        entry = _spread(b, a[2])
+        shift = ir.Constant(ir.VectorType(I32, 8), list(range(7, 15)))
+        number = cgutils.alloca_once_value(b, I64(0))
+        above = cgutils.alloca_once_value(b, ir.Constant(_V8, [0] * 8))
+        last = b.lshr(a[1], I64(3))
+        n_used = _spread(b, b.and_(a[1], I64(7)))
+        used = b.icmp_signed("<", ir.Constant(_V8, list(range(8))), n_used)
+        highest = ir.Constant(_V8, [2**63 - 1] * 8)
+        b.store(pick(used, b.load(block(last), typ=_V8, align=8), highest), above)
+        b.store(last, number)
         loop, end = b.append_basic_block("shift"), b.append_basic_block("found")
         b.branch(loop)
         b.position_at_end(loop)
-        p = b.sub(b.load(place, typ=I64), I64(8))
-        b.store(p, place)
-        at = b.add(a[0], b.shl(p, I64(3)))
-        values = b.load(pointer(b, at, v8), typ=v8, align=8)
-        greater = b.icmp_signed(">", values, spread)
-        b.call(store, [values, pointer(b, b.add(at, I64(8)), v8), I32(8), greater])
-        bits = b.bitcast(greater, I8)
-        b.cbranch(b.icmp_unsigned("==", bits, I8(255)), loop, end)
+        at = b.load(number, typ=I64)
+        values, not_above = b.load(above, typ=_V8), I64(0)
+        for step in range(_STEP):
+            following = b.sub(at, I64(step))
+            before = b.load(block(b.sub(following, I64(1))), typ=_V8, align=8)
+            less = pick(b.icmp_signed("<", values, entry), values, entry)
+            shifted = b.shuffle_vector(before, values, shift)
+            b.store(pick(b.icmp_signed(">", shifted, less), shifted, less), block(following), align=8)
+            n_below = _n_set(b, b.icmp_signed("<=", values, entry))
+            not_above, values = b.add(not_above, n_below), before
+        b.store(values, above)
+        at = b.sub(at, I64(_STEP))
+        b.store(at, number)
+        b.cbranch(b.icmp_unsigned("==", n_below, I64(0)), loop, end)
         b.position_at_end(end)
-        where = b.sub(b.add(p, I64(8)), b.zext(b.ctpop(bits), I64))
-        b.store(a[2], pointer(b, b.add(a[0], b.shl(where, I64(3))), I64), align=8)
-        return where
+        return b.add(b.shl(b.add(at, I64(1)), I64(3)), not_above)
 
     return types.int64(types.int64, types.int64, types.int64), generate
+
+
+@intrinsic
+def _unexpanded(tc: Any, place: Any) -> Any:
+    """Bit j: the entry j behind an address is not expanded yet; of eight."""
+
+    def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:
+        marks = b.and_(b.load(pointer(b, a[0], _V8), typ=_V8, align=8), ir.Constant(_V8, [1] * 8))
+        return b.zext(b.bitcast(b.icmp_unsigned("==", marks, ir.Constant(_V8, [0] * 8)), I8), I64)
+
+    return types.int64(types.int64), generate
 
 
 @inner
@@ -68,18 +107,6 @@ insert_sorted = _insert_sorted_wide if cpu.HAS_AVX512 else _insert_sorted_portab
 def row_of(entry):
     """Row number of an entry."""
     return (entry & 0xFFFFFFFF) >> 1
-
-
-@inner
-def next_unexpanded(pool, position, size):
-    """Mark the nearest entry not expanded yet; returns its place, or ``size`` when there is none."""
-    while position < size:
-        entry = load64(pool, position)
-        if entry & 1 == 0:
-            store64(pool, position, entry | 1)
-            return position
-        position += 1
-    return size
 
 
 @intrinsic
@@ -106,6 +133,35 @@ def _lowest_bit(tc: Any, bits: Any) -> Any:
         return b.cttz(a[0], I1(1))
 
     return types.int64(types.int64), generate
+
+
+@inner
+def _next_unexpanded_wide(pool, position, size):
+    block = position & -8
+    bits = _unexpanded(pool + 8 * block) & (-1 << (position & 7))
+    while bits == 0 and block + 8 < size:
+        block += 8
+        bits = _unexpanded(pool + 8 * block)
+    place = size if bits == 0 else block + _lowest_bit(bits)
+    if place >= size:
+        return size
+    store64(pool, place, load64(pool, place) | 1)
+    return place
+
+
+@inner
+def _next_unexpanded_portable(pool, position, size):
+    while position < size:
+        entry = load64(pool, position)
+        if entry & 1 == 0:
+            store64(pool, position, entry | 1)
+            return position
+        position += 1
+    return size
+
+
+next_unexpanded = _next_unexpanded_wide if cpu.HAS_AVX512 else _next_unexpanded_portable
+"""Mark the nearest entry not expanded yet; returns its place, or ``size`` when there is none."""
 
 
 @inner

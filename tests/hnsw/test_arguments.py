@@ -58,6 +58,26 @@ def test_every_parameter_of_a_build_has_an_effect(
         assert index.memory()["rows"] == 2000 * 144 * 4
 
 
+@pytest.mark.parametrize(
+    ("storage", "dim", "M"), [("auto", 600, 24), ("sq4", 600, 24), ("f32", 511, 16), ("f32", 512, 12), ("f16", 600, 16)]
+)
+def test_the_default_of_M_is_less_where_a_distance_costs_more(storage: str, dim: int, M: int) -> None:
+    assert HNSW.build(np.zeros((0, dim)), storage=storage)._settings.M == M
+    if storage != "auto":
+        assert HNSW.estimate_memory(9, dim, storage=storage) == HNSW.estimate_memory(9, dim, storage=storage, M=M)
+
+
+@pytest.mark.parametrize("storage", ["sq4", "f32"])
+def test_the_smallest_ef_holds_one_candidate_also_where_a_search_enters_by_two(storage: str) -> None:
+    rng = np.random.default_rng(1)
+    many = rng.normal(size=(6000, 16)).astype(np.float32)
+    index = HNSW.build(many, M=8, storage=storage)
+    assert index._content.entries is not None
+    hits = index.search(many[:200], k=1, ef=1)
+    assert hits.evals.max() < 1500 and (hits.ids >= 0).all()
+    assert (hits.ids[:, 0] == np.arange(200)).mean() > 0.5
+
+
 @pytest.mark.parametrize(("metric", "expected"), [("l2", 5.0), ("ip", -12.0), ("cosine", 1 - 12 / 20)])
 def test_distances_are_those_of_the_metric(metric: str, expected: float) -> None:
     index = HNSW.build([[0.0, 5.0], [-9.0, 0.0]], metric=metric)

@@ -54,7 +54,7 @@ def questions(rows: np.ndarray) -> np.ndarray:
 
 def found_everywhere(rows: np.ndarray, storage: str, metric: str, measured: Measured) -> float:
     """Check an index of such rows; the least recall of those of moved rows and of rows themselves."""
-    index = HNSW.build(rows, metric=metric, storage=storage)
+    index = HNSW.build(rows, M=24, metric=metric, storage=storage)
     index.check()
     hits = index.search(questions(rows), k=3)
     assert hits.counts.tolist() == [min(3, len(rows))] * 40

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vecrecall.hnsw.parameters import STORAGES
+from vecrecall.hnsw.parameters import STORAGES, default_links
 from vecrecall.inputs import as_choice, as_count
 from vecrecall.vectors.codes import BITS, BLOCK, padded
 from vecrecall.vectors.rows import TYPES, estimated_bytes
@@ -10,12 +10,13 @@ from vecrecall.vectors.spaces import METRICS
 
 
 def estimated_memory(
-    n: int, dim: int, *, metric: str, M: int, storage: str, p: int | None, keep: str | None
+    n: int, dim: int, *, metric: str, M: int | None, storage: str, p: int | None, keep: str | None
 ) -> dict[str, int]:
     """Bytes by part, as :meth:`vecrecall.HNSW.estimate_memory` describes them."""
-    n, dim, M = as_count(n, "n", least=0), as_count(dim, "dim"), as_count(M, "M", least=2)
+    n, dim = as_count(n, "n", least=0), as_count(dim, "dim")
     metric = as_choice(metric, "metric", METRICS)
     storage = as_choice(storage, "storage", STORAGES[1:])
+    M = default_links(storage, dim) if M is None else as_count(M, "M", least=2)
     keep = None if keep is None else as_choice(keep, "keep", tuple(TYPES))
     p = dim if p is None else as_count(p, "p")
     row = padded(dim, 16)

@@ -17,7 +17,7 @@ from vecrecall.hnsw.content import Content, empty
 from vecrecall.hnsw.estimate import estimated_memory
 from vecrecall.hnsw.growth import Growth
 from vecrecall.hnsw.order import checked_order
-from vecrecall.hnsw.parameters import ORDERS, Parameters
+from vecrecall.hnsw.parameters import ORDERS, Parameters, default_links
 from vecrecall.hnsw.training import FEWEST
 from vecrecall.hnsw.walker import Walker
 from vecrecall.ids import Ids
@@ -81,7 +81,7 @@ class HNSW(Index):
         *,
         metric: str = "l2",
         ids: Any = None,
-        M: int = 24,
+        M: int | None = None,
         ef_construction: int | None = None,
         storage: str = "auto",
         reduce: str | int | None = "auto",
@@ -105,9 +105,10 @@ class HNSW(Index):
             of any length are found; see :mod:`vecrecall.vectors.spaces`.
         ids : sequence of int or str, optional
             Unique; default 0..n-1.
-        M : int, default 24
+        M : int, optional
             Links a node has in the upper layers; 2 M in the base layer. More links: more memory and time a query,
-            higher recall at the same ``ef``.
+            higher recall at the same ``ef``. Default: 24; for storage "f16" and "f32", where a distance costs more, 16,
+            and 12 where a row takes 2 KB or more.
         ef_construction : int, optional
             Candidates looked at for each new node. Default: 64, or 128 where the intrinsic dimension of the data is
             high (a mean LID above 20 in a sample).
@@ -159,13 +160,14 @@ class HNSW(Index):
         metric = as_choice(metric, "metric", METRICS)
         n_workers = n_threads(threads)
         positions = None if isinstance(order, str) else order
+        rows = as_rows(X)
         parameters = Parameters.checked(
-            M=M, ef_construction=ef_construction, storage=storage, reduce=reduce, keep=keep,
+            M=default_links(storage, rows.dim) if M is None else M,
+            ef_construction=ef_construction, storage=storage, reduce=reduce, keep=keep,
             order="random" if positions is not None else as_choice(order, "order", ORDERS),
             schedule=schedule, fill=fill, seed=seed,
         )  # fmt: skip
         ef = as_count(ef, "ef")
-        rows = as_rows(X)
         index = cls(empty(Space(metric, rows.dim), parameters), Ids(), parameters, ef)
         index._grow(rows, ids, checked_order(positions, rows.n, parameters), n_workers, progress)
         index._bench = None  # working memory of adds; a finished build does not hold it
@@ -308,7 +310,7 @@ class HNSW(Index):
 
     @staticmethod
     def estimate_memory(
-        n: int, dim: int, *, metric: str = "l2", M: int = 24, storage: str = "sq4", p: int | None = None,
+        n: int, dim: int, *, metric: str = "l2", M: int | None = None, storage: str = "sq4", p: int | None = None,
         keep: str | None = "f32",
     ) -> dict[str, int]:  # fmt: skip
         """Estimate the bytes of an index before it is built.

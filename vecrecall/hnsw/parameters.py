@@ -12,6 +12,18 @@ KEEPS = ("auto", "u8", "f16", "f32")
 SCHEDULES = ("parallel", "sequential")
 ORDERS = ("random", "given")
 M_MOST = 512
+FLOAT_BYTES = {"f16": 2, "f32": 4}
+WIDE = 2048  # bytes of a float row
+
+
+def default_links(storage: str, dim: int) -> int:
+    """M where none is given: 24 over codes; 16 over floats and 12 over wide ones.
+
+    More links find more at a smaller ``ef``, but each step compares more: that pays where a comparison is cheap.
+    """
+    if storage not in FLOAT_BYTES:
+        return 24
+    return 16 if dim * FLOAT_BYTES[storage] < WIDE else 12
 
 
 @dataclass(frozen=True)

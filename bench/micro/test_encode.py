@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from vecrecall.threads import Workers
 from vecrecall.vectors.codes import train
 from vecrecall.vectors.spaces import Space
 from vecrecall.vectors.walked import CodedRows
@@ -17,10 +18,10 @@ N_ROWS = 1_000
 @pytest.mark.parametrize("storage", ["sq4", "sq8"])
 def test_encode(benchmark: Any, documents: np.ndarray, storage: str) -> None:
     space = Space("l2", documents.shape[1])
-    codec = train(documents[:4_096], storage, "auto", np.random.default_rng(0), centred=True)
+    codec = train(documents[:4_096], storage, "auto", np.random.default_rng(0), products=False)
     walked = CodedRows.empty(space, codec).with_room(N_ROWS)
     forms = walked.no_forms().grown(N_ROWS)
-    walked.write(documents[:N_ROWS], 0, forms, 1)  # compiled
+    walked.write(documents[:N_ROWS], 0, forms, Workers(1))  # compiled
     benchmark.group = f"encode rows of {space.dim} dimensions"
     benchmark.extra_info.update(rows=N_ROWS, p=codec.p)
-    benchmark(walked.write, documents[:N_ROWS], 0, forms, 1)
+    benchmark(walked.write, documents[:N_ROWS], 0, forms, Workers(1))

@@ -62,8 +62,8 @@ class Content:
         )  # fmt: skip
         if self.entries is not None:
             plan[plan_fields.ENTRY_VIEW :][:6] = self.entries.copies.view
-            listed, slots = address(self.entries.copies.listed), address(self.entries.slots)
-            plan[plan_fields.N_ENTRIES :][:3] = len(self.entries.slots), listed, slots
+            where = map(address, (self.entries.listed, self.entries.starts, self.entries.slots))
+            plan[plan_fields.N_GROUPS :][:4] = len(self.entries.sizes), *where
         plan[plan_fields.CONSTANTS] = address(constants)
 
     @property

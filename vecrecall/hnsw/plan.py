@@ -15,7 +15,7 @@ ROTATION = 20  # 19 numbers: rotation view
 CODED, ROWS_KEPT, METRIC, DIM, PADDED_DIM, N = range(39, 45)
 CONSTANTS = 45  # address of vectors.encoding.constants_block
 ENTRY_VIEW = 46  # 6 numbers: row view of the entries
-N_ENTRIES, ENTRIES_LISTED, ENTRY_SLOTS = 52, 53, 54
+N_GROUPS, ENTRIES_LISTED, GROUP_STARTS, ENTRY_SLOTS = range(52, 56)  # of entries; 0 groups: there are none
 PLAN_FIELDS = 56
 UNIT = 5  # place in CONSTANTS
 

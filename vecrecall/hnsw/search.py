@@ -4,7 +4,8 @@ import numpy as np
 
 from vecrecall.hnsw.lanes import DONE, IDLE, advance, leave, open_base, set_out
 from vecrecall.hnsw.plan import (
-    CODED, CONSTANTS, DIM, ENTRIES_LISTED, ENTRY, ENTRY_SLOTS, METRIC, N, N_ENTRIES, PADDED_DIM, ROWS_KEPT, TOP, UNIT,
+    CODED, CONSTANTS, DIM, ENTRIES_LISTED, ENTRY, ENTRY_SLOTS, GROUP_STARTS, METRIC, N, N_GROUPS, PADDED_DIM,
+    ROWS_KEPT, TOP, UNIT,
     entries, graph, kept, rotation, walked,
 )  # fmt: skip
 from vecrecall.hnsw.scratch import (
@@ -65,19 +66,40 @@ def insert_entry(pool, size, row, key):
 
 
 @inner
+def two_nearest(keys, n):
+    """Places of the least and the next of n >= 2 keys."""
+    first, second = (int64(0), int64(1)) if load32(keys, 0) <= load32(keys, 1) else (int64(1), int64(0))
+    for j in range(2, n):
+        if load32(keys, j) < load32(keys, first):
+            first, second = j, first
+        elif load32(keys, j) < load32(keys, second):
+            second = j
+    return first, second
+
+
+@inner
 def enter(plan, head, lane, ef):
-    """Begin the base layer at the nearest of the entries."""
-    n, keys = load64(plan, N_ENTRIES), load64(head, KEYS)
-    distances(entries(plan), load64(lane, ASKED), load64(lane, BIAS), load64(plan, ENTRIES_LISTED), n, keys)
-    at = 0
-    for j in range(n):
-        if load32(keys, j) < load32(keys, at):
-            at = j
+    """Begin the base layer at the nearest of the entries: of those in the two groups whose heads are nearest."""
+    n, listed, keys = load64(plan, N_GROUPS), load64(plan, ENTRIES_LISTED), load64(head, KEYS)
+    asked, bias, starts = load64(lane, ASKED), load64(lane, BIAS), load64(plan, GROUP_STARTS)
+    evals = load32(starts, 0)
+    distances(entries(plan), asked, bias, listed, evals, keys)
+    own_key = load32(keys, 0)
+    first, second = two_nearest(keys, n)
+    at, key = int64(0), own_key
+    for group in (first, second):
+        lo = load32(starts, group)
+        m = load32(starts, group + 1) - lo
+        distances(entries(plan), asked, bias, listed + 4 * lo, m, keys)
+        evals += m
+        for j in range(m):
+            if load32(keys, j) < key:
+                at, key = load32(listed, lo + j), load32(keys, j)
     slots, pool = load64(plan, ENTRY_SLOTS), load64(lane, POOL)
-    size = insert_entry(pool, int64(0), load32(slots, at), load32(keys, at))
+    size = insert_entry(pool, int64(0), load32(slots, at), key)
     if at > 0 and ef > 1:  # the graph's own entry reaches every row, should ef be so large
-        size = insert_entry(pool, size, load32(slots, int64(0)), load32(keys, int64(0)))
-    store64(lane, EVALS, n)
+        size = insert_entry(pool, size, load32(slots, int64(0)), own_key)
+    store64(lane, EVALS, evals)
     open_base(graph(plan), lane, size)
 
 
@@ -103,7 +125,7 @@ def begin(plan, head, lane, q, ef):
         if not finite:
             store64(lane, EVALS, -1)
         return
-    if load64(plan, N_ENTRIES) > 0:
+    if load64(plan, N_GROUPS) > 0:
         enter(plan, head, lane, ef)
         return
     entry, listed, keys = load64(plan, ENTRY), load64(head, LISTED), load64(head, KEYS)

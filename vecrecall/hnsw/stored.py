@@ -39,6 +39,7 @@ def sections_of(content: Content) -> dict[str, np.ndarray]:
         sections |= walked.sections()
     if content.entries is not None:
         sections["entries"] = content.entries.slots
+        sections["entry_groups"] = content.entries.sizes
     if isinstance(walked, CodedRows):
         sections |= {f"codec_{name}": getattr(walked.codec, name) for name in _CODEC_ARRAYS}
     return sections
@@ -144,7 +145,11 @@ def _restored_entries(file: File, walked: WalkedRows | None, n: int) -> Entries 
     slots = _section(file, "entries", np.int32, file.sections["entries"].shape[:1])
     if len(slots) not in range(1, MOST + 1) or slots.min() < 0 or slots.max() >= n:
         raise IndexFileError("section 'entries' holds an entry out of the index")
-    return Entries(slots, file.counts["n_at_entries"], Copies(walked, slots))
+    shape = file.sections["entry_groups"].shape[:1] if "entry_groups" in file.sections else (1,)
+    sizes = _section(file, "entry_groups", np.int32, shape)
+    if len(sizes) < 2 or sizes.min() < 1 or sizes.sum() != len(slots):
+        raise IndexFileError("section 'entry_groups' does not divide the entries")
+    return Entries(slots, sizes, file.counts["n_at_entries"], Copies(walked, slots))
 
 
 def _restored_graph(file: File, M: int) -> Graph:

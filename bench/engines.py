@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from bench.sweep import Clock, K
 
 EFS = [10, 12, 14, 17, 20, 24, 28, 34, 40, 50, 64, 80, 100, 128, 160, 200, 280, 400]
-N_WARM = 2_000  # rows of the small index that compiles the kernels outside the clock
+N_WARM = 5_000  # rows of the small index that compiles the kernels outside the clock
 Maker = Callable[[NDArray, str, int, Clock], "Engine"]
 
 

@@ -90,7 +90,7 @@ def test_duplicates_of_half_the_rows_hide_nothing(storage: str, metric: str, mea
     rng = np.random.default_rng(0)
     X = np.tile(rng.normal(size=(3000, 32)), (2, 1)).astype(np.float32)[rng.permutation(6000)]
     Q = rng.normal(size=(200, 32)).astype(np.float32)
-    index = HNSW.build(X, metric=metric, storage=storage)
+    index = HNSW.build(X, M=24, metric=metric, storage=storage)
     index.check()
     assert measured(index, X, Q) > 0.96  # 0.974 to 0.988
     assert measured(index, X, X[:200]) > 0.985  # 0.994 to 0.999

@@ -21,7 +21,7 @@ from vecrecall.vectors.encoding import QueryForms
 from vecrecall.vectors.walked import Copies, WalkedRows
 
 MOST, FEWEST = 256, 64
-ROWS_EACH = 64  # an entry for so many rows
+ROWS_EACH = 16  # an entry for so many rows
 ENTRY_BYTES = 1 << 15  # their codes stay in the cache nearest to the core
 GROWN = 16  # chosen anew when the index has grown by a sixteenth
 _SAMPLE = 16384

@@ -10,7 +10,7 @@ from vecrecall.hnsw.scratch import HEAD_FIELDS, KEYS, LISTED, LOG, LOG_ROOM, POO
 from vecrecall.hnsw.select_neighbours import select_neighbours
 from vecrecall.hnsw.walk import descend, neighbours, reopen, search_layer
 from vecrecall.kernels.distances import distances
-from vecrecall.kernels.jit import inner, int64, kernel
+from vecrecall.kernels.jit import inlined, int64, kernel
 from vecrecall.kernels.memory import load32, load64, store32, store64
 from vecrecall.kernels.pool import offer
 from vecrecall.kernels.visited import forget
@@ -18,7 +18,7 @@ from vecrecall.kernels.visited import forget
 _CHUNK = 256  # earlier nodes of the batch looked at in one call
 
 
-@inner
+@inlined
 def offer_earlier(query, bias, batch, n_earlier, pool, size, ef, keys):
     """Offer the earlier nodes of the batch to the pool; returns its size."""
     slots, copies, listed = batch
@@ -31,7 +31,7 @@ def offer_earlier(query, bias, batch, n_earlier, pool, size, ef, keys):
     return size
 
 
-@inner
+@inlined
 def offer_earlier_of(view, query, bias, batch, levels, n_earlier, lowest, highest, pool, size, ef, listed, keys):
     """The same for those whose level is lowest..highest."""
     i = 0
@@ -49,7 +49,7 @@ def offer_earlier_of(view, query, bias, batch, levels, n_earlier, lowest, highes
     return size
 
 
-@inner
+@inlined
 def choose_in_layer(gv, view, fv, batch, levels, i, level, most, size, ef, fill, scratch, chosen):
     """Search one layer from the entries in the pool, choose the links of node i of the batch; returns the pool's size.
 

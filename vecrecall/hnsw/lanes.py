@@ -13,7 +13,7 @@ from vecrecall.hnsw.scratch import (
 )  # fmt: skip
 from vecrecall.hnsw.walk import ask_for_links, ask_for_rows, linked, nearest_of, neighbours
 from vecrecall.kernels.distances import distances
-from vecrecall.kernels.jit import inner, int64
+from vecrecall.kernels.jit import inlined, inner, int64
 from vecrecall.kernels.memory import load64, prefetch, store32, store64
 from vecrecall.kernels.pool import next_unexpanded, offer, row_of
 from vecrecall.kernels.visited import forget, keep_unseen, visit
@@ -32,7 +32,7 @@ def set_out(lane, node, key, level):
     store64(lane, STAGE, LOOK_UP if level > 0 else MOVE_UP)
 
 
-@inner
+@inlined
 def look_up(gv, view, lane):
     """Read the links in an upper layer, ask for their codes."""
     fresh = load64(lane, LOG)
@@ -42,7 +42,7 @@ def look_up(gv, view, lane):
     store64(lane, EVALS, load64(lane, EVALS) + m)
 
 
-@inner
+@inlined
 def move_up(gv, view, head, lane):
     """One greedy step in an upper layer: to the nearest neighbour, or one layer down."""
     node, key = load64(lane, NODE), load64(lane, KEY)
@@ -83,7 +83,7 @@ def open_base(gv, lane, size):
     store64(lane, STAGE, EXPAND)
 
 
-@inner
+@inlined
 def expand(gv, view, head, lane):
     """Read the links of the chosen entry, keep those not seen before, ask for their codes."""
     n_logged = load64(lane, N_LOGGED)
@@ -101,7 +101,7 @@ def expand(gv, view, head, lane):
         ask_for_links(gv, row_of(load64(load64(lane, POOL), following)), int64(0))
 
 
-@inner
+@inlined
 def score(view, head, lane, ef):
     """Distances of what was expanded; the near ones enter the pool."""
     m = load64(lane, N_FRESH)
@@ -117,14 +117,14 @@ def score(view, head, lane, ef):
     store64(lane, EVALS, load64(lane, EVALS) + m)
 
 
-@inner
+@inlined
 def leave(head, lane):
     """Unmark what the lane has seen."""
     n_logged = -1 if load64(lane, RAN_OVER) == 1 else load64(lane, N_LOGGED)
     forget(load64(lane, SEEN), load64(lane, LOG), n_logged, load64(head, SEEN_WORDS))
 
 
-@inner
+@inlined
 def advance(gv, view, head, lane, ef):
     """One step of a walking lane."""
     stage = load64(lane, STAGE)

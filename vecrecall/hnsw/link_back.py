@@ -8,7 +8,7 @@ among all.
 from vecrecall.hnsw.select_neighbours import COPIES
 from vecrecall.hnsw.walk import ask_for_rows, neighbours
 from vecrecall.kernels.distances import distances
-from vecrecall.kernels.jit import inner, int64, kernel
+from vecrecall.kernels.jit import inlined, inner, int64, kernel
 from vecrecall.kernels.memory import load32, load64, prefetch, store32
 
 
@@ -29,7 +29,7 @@ def put_fill(links, link_keys, capacity, n, kept, node, key):
     return n + 1
 
 
-@inner
+@inlined
 def keep_link(links, link_keys, capacity, fill, n, kept, place, node, key, to_node, moved):
     """Keep a link at a place among the kept; those behind that are nearer to it than to the row's owner become fill."""
     m = 0
@@ -64,7 +64,7 @@ def keep_link(links, link_keys, capacity, fill, n, kept, place, node, key, to_no
     return n, kept
 
 
-@inner
+@inlined
 def add_link(
     view, query, bias, owner, own_key, links, link_keys, capacity, fill, n, kept, node, key, listed, to_node, moved
 ):  # fmt: skip
@@ -114,7 +114,7 @@ def group_by_target(gv, batch, levels, n_batch, level, rows, head, following, ta
     return n_targets
 
 
-@inner
+@inlined
 def list_chain(head, following, target, width, batch, nodes):
     """Nodes of the batch that chose a target, in the order of the batch; returns how many. Unchains them."""
     m = 0

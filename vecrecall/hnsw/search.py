@@ -14,7 +14,7 @@ from vecrecall.hnsw.scratch import (
 )  # fmt: skip
 from vecrecall.kernels.distances import distances
 from vecrecall.kernels.encode import encode_query, squared_length
-from vecrecall.kernels.jit import inner, int64, kernel
+from vecrecall.kernels.jit import inlined, inner, int64, kernel
 from vecrecall.kernels.memory import (
     address, float_of_bits, load32, load64, load_f32, prefetch, root32, store32, store64, store_f32,
 )  # fmt: skip
@@ -26,7 +26,7 @@ _AT_DISTANCE_1 = 0x40000000  # bits of float32 2.0: the squared chord of a right
 _ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
 
 
-@inner
+@inlined
 def prepare(plan, head, lane, q):
     """Bring a query into the form that rows are walked with (ASKED) and the one they are compared with (FLOATS).
 
@@ -65,7 +65,7 @@ def insert_entry(pool, size, row, key):
     return size + 1
 
 
-@inner
+@inlined
 def two_nearest(keys, n):
     """Places of the least and the next of n >= 2 keys."""
     first, second = (int64(0), int64(1)) if load32(keys, 0) <= load32(keys, 1) else (int64(1), int64(0))
@@ -77,7 +77,7 @@ def two_nearest(keys, n):
     return first, second
 
 
-@inner
+@inlined
 def enter(plan, head, lane, ef):
     """Begin the base layer at the nearest of the entries: of those in the two groups whose heads are nearest."""
     n, listed, keys = load64(plan, N_GROUPS), load64(plan, ENTRIES_LISTED), load64(head, KEYS)
@@ -103,7 +103,7 @@ def enter(plan, head, lane, ef):
     open_base(graph(plan), lane, size)
 
 
-@inner
+@inlined
 def take_all(lane, n):
     """Make n rows, all there are, candidates without a walk."""
     pool = load64(lane, POOL)
@@ -116,7 +116,7 @@ def take_all(lane, n):
     store64(lane, STAGE, DONE)
 
 
-@inner
+@inlined
 def begin(plan, head, lane, q, ef):
     """Prepare a query and stand at the entry; without a graph all rows are candidates."""
     finite = prepare(plan, head, lane, q)
@@ -134,7 +134,7 @@ def begin(plan, head, lane, q, ef):
     set_out(lane, entry, load32(keys, 0), load64(plan, TOP))
 
 
-@inner
+@inlined
 def ask_for_kept(plan, lane, depth):
     """Prefetch the kept rows of the best of the pool."""
     view, pool = kept(plan), load64(lane, POOL)
@@ -144,7 +144,7 @@ def ask_for_kept(plan, lane, depth):
             prefetch(row + 64 * t)
 
 
-@inner
+@inlined
 def rerank(plan, head, lane, depth, k):
     """The k best of the first ``depth`` of the pool by exact keys, in BEST; returns how many."""
     view, pool, best = kept(plan), load64(lane, POOL), load64(head, BEST)
@@ -196,7 +196,7 @@ def distance_of_walk(plan, lane, key):
     return root32(value)
 
 
-@inner
+@inlined
 def finish(plan, head, lane, depth, k, ids, found, evals):
     """Write the answer of the lane's query and leave the lane clean."""
     i = load64(lane, QUERY)

@@ -7,7 +7,7 @@ A *forms view* says in which form stored rows ask for distances: (address of for
 """
 
 from vecrecall.kernels.distances import distances
-from vecrecall.kernels.jit import inner
+from vecrecall.kernels.jit import inlined, inner
 from vecrecall.kernels.memory import load32, load64, store32
 from vecrecall.kernels.pool import row_of
 
@@ -15,7 +15,7 @@ _REJECTED, _WAITING, _KEPT, _LEFT_OUT = range(4)
 COPIES = 4  # links to rows that are walked as the very same
 
 
-@inner
+@inlined
 def list_waiting(pool, first, size, state, listed):
     """Rows of the pool from ``first`` on that are neither kept nor rejected; returns how many."""
     m = 0

@@ -6,7 +6,7 @@ distances.
 """
 
 from vecrecall.kernels.distances import distances
-from vecrecall.kernels.jit import inner, int64
+from vecrecall.kernels.jit import inlined, inner, int64
 from vecrecall.kernels.memory import load32, load64, prefetch, store32, store64
 from vecrecall.kernels.pool import next_unexpanded, offer, row_of
 from vecrecall.kernels.visited import keep_unseen, visit
@@ -77,7 +77,7 @@ def descend(view, gv, query, query_bias, node, key, level, fresh, keys):
         node = nearer
 
 
-@inner
+@inlined
 def search_layer(view, gv, query, query_bias, size, ef, level, pool, seen, log, log_room, keys):
     """Best-first search from the entries pool[0:size]; leaves the ef nearest in the pool.
 

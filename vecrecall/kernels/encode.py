@@ -26,7 +26,7 @@ R), ``dots`` (int32, p + 4), ``z`` (float32, whole blocks).
 import numpy as np
 
 from vecrecall.kernels.distances import distances
-from vecrecall.kernels.jit import inner, int64, kernel
+from vecrecall.kernels.jit import inlined, inner, int64, kernel
 from vecrecall.kernels.memory import (
     clip,
     float_of_bits,
@@ -91,7 +91,7 @@ def write_form(rv, z, full, form):
     return query_bias(rv, int64(total), full)
 
 
-@inner
+@inlined
 def write_code8(rv, z, code):
     """8-bit code of z, 128 too high; returns (|z^|**2, error)."""
     step, inverse = load_f32(rv[13], 2), load_f32(rv[13], 1)
@@ -106,7 +106,7 @@ def write_code8(rv, z, code):
     return size, error
 
 
-@inner
+@inlined
 def write_code4(rv, z, code):
     """4-bit code of z, two dimensions of a block of 128 in a byte; returns (|z^|**2, error)."""
     step, inverse = load_f32(rv[13], 2), load_f32(rv[13], 1)
@@ -126,7 +126,7 @@ def write_code4(rv, z, code):
     return size, error
 
 
-@inner
+@inlined
 def write_code(rv, z, full, code, dots):
     """Code of z; returns (bias, squared error of the code). The energy lost by the projection goes into the bias."""
     within = squared_length(z, int64(0), rv[2] >> 4, rv[15], dots)

@@ -1,9 +1,11 @@
-"""How kernels are compiled: the two decorators, the disk cache, and the word to a waiting user.
+"""How kernels are compiled: the three decorators, the disk cache, and the word to a waiting user.
 
 ``kernel`` is called from Python and kept in Numba's disk cache. ``inner`` is called from kernels only: it has no
 entry points for Python and C (half of the compile time of a small function) and is linked into its callers' cache
 entry. Arguments of inner functions are made int64 at the call: each mix of int32, uint64 and literal arguments would
-be compiled as one more specialisation.
+be compiled as one more specialisation. ``inlined`` is an inner function with one place where it is called, or one a
+kernel: it becomes part of its caller before types are inferred, which compiles sooner and runs faster than a call with
+many arguments; small ones that are called in many places would be compiled as often.
 """
 
 import sys
@@ -44,3 +46,4 @@ def kernel(function: Any) -> Any:
 
 int64, boolean = types.int64, types.boolean  # one type for a literal argument: int64(0), boolean(False)
 inner = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)
+inlined = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, inline="always")

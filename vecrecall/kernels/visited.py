@@ -8,7 +8,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from vecrecall.kernels import cpu
-from vecrecall.kernels.jit import inner
+from vecrecall.kernels.jit import inlined, inner, int64
 from vecrecall.kernels.memory import I1, I8, I16, I32, I64, load32, load64, pointer, store32, store64
 
 _V16, _M16 = ir.VectorType(I32, 16), ir.VectorType(I1, 16)
@@ -47,9 +47,9 @@ def _copy_unseen16(tc: Any, listed: Any, n: Any, seen: Any, fresh: Any) -> Any:
     return types.int64(*[types.int64] * 4), generate
 
 
-@inner
+@inlined
 def _keep_unseen_wide(neighbours, degree, seen, fresh):
-    m = 0
+    m = int64(0)
     for j in range(0, degree, 16):
         m += _copy_unseen16(neighbours + 4 * j, min(degree - j, 16), seen, fresh + 4 * m)
     for j in range(m):  # after the looks, or each would wait for the marks before it
@@ -57,9 +57,9 @@ def _keep_unseen_wide(neighbours, degree, seen, fresh):
     return m
 
 
-@inner
+@inlined
 def _keep_unseen_portable(neighbours, degree, seen, fresh):
-    m = 0
+    m = int64(0)
     for j in range(degree):
         row = load32(neighbours, j)
         store32(fresh, m, row)

@@ -11,6 +11,7 @@ import vecrecall as vr
 from bench.micro.loops import keys_of, select_each
 from vecrecall.kernels.memory import address
 from vecrecall.kernels.topk import select
+from vecrecall.threads import Workers
 
 N_NODES, SIZE, CAPACITY = 100, 128, 48
 
@@ -18,7 +19,7 @@ N_NODES, SIZE, CAPACITY = 100, 128, 48
 def test_select_neighbours(benchmark: Any, index: vr.HNSW, documents: np.ndarray) -> None:
     walked, n = index._content.walked, len(documents)
     forms = walked.no_forms().grown(n)
-    walked.write(documents, 0, forms, 1)
+    walked.write(documents, 0, forms, Workers(1))
     listed, keys = np.arange(n + 4, dtype=np.int32), np.zeros(n + 4, np.int32)
     pools = np.zeros((N_NODES, SIZE), np.int64)
     for node in range(N_NODES):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 
@@ -66,6 +67,26 @@ def test_workers_serve_many_calls_also_after_an_error_and_end_with_the_block() -
         workers.run(work, 0, 6, 1)
         assert len(threads) == 3
     assert threading.active_count() == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a signal that wakes a waiting thread")
+def test_an_interrupt_is_raised_when_nobody_works_any_more() -> None:
+    started, ended = threading.Event(), []
+
+    def work(a: int, b: int) -> None:
+        if threading.current_thread() is threading.main_thread():
+            assert started.wait(10)  # the calling thread is done first and waits for the other
+            return
+        started.set()
+        for _ in range(2):  # the second one comes while the work is awaited
+            time.sleep(0.1)
+            os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.1)
+        ended.append(a)
+
+    with Workers(2) as workers, pytest.raises(KeyboardInterrupt):
+        workers.run(work, 0, 2, 1)
+    assert len(ended) == 1
 
 
 def test_none_is_what_the_process_may_use() -> None:

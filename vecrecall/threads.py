@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -81,6 +82,7 @@ class Workers:
             Range and the size of a chunk, `chunk` at least 1; the last chunk may be smaller.
         """
         starts = deque(range(lo, hi, chunk))  # its popleft is safe between threads
+        busy: deque[None] = deque()  # one entry for each other thread that may be at work
 
         def work_off() -> None:
             while True:
@@ -94,14 +96,37 @@ class Workers:
                     starts.clear()
                     raise
 
-        n_others = min(self.n, len(starts)) - 1
-        jobs = [self._others.submit(work_off) for _ in range(n_others)] if self._others is not None else []
+        def help_out() -> None:
+            busy.append(None)
+            try:
+                work_off()
+            finally:
+                busy.pop()
+
+        jobs = []
         try:
+            if self._others is not None:
+                for _ in range(min(self.n, len(starts)) - 1):
+                    jobs.append(self._others.submit(help_out))
             work_off()
-        finally:
             wait(jobs)
+        except BaseException:
+            _settle(starts, busy)
+            raise
         for job in jobs:
             job.result()
+
+
+def _settle(starts: deque[int], busy: deque[None]) -> None:
+    """Drop what waits and await what runs, also when interrupted again: the caller is about to undo its work."""
+    while True:
+        try:
+            starts.clear()
+            while busy:
+                time.sleep(0.001)
+            return
+        except KeyboardInterrupt:  # one is on its way up already
+            continue
 
 
 def run(n_threads: int, work: Callable[[int, int], None], lo: int, hi: int, chunk: int) -> None:

@@ -5,6 +5,7 @@ Links are checked whatever ``verify`` says: a walk follows them without looking,
 
 from __future__ import annotations
 
+from math import isqrt
 from typing import Any
 
 import numpy as np
@@ -142,11 +143,11 @@ def _restored_codes(file: File, space: Space, parameters: Parameters, n: int) ->
 def _restored_entries(file: File, walked: WalkedRows | None, n: int) -> Entries | None:
     if "entries" not in file.sections or walked is None:
         return None
-    slots = _section(file, "entries", np.int32, file.sections["entries"].shape[:1])
+    slots = _section(file, "entries", np.int32, file.sections["entries"].shape[:1] or (0,))
     if len(slots) not in range(1, MOST + 1) or slots.min() < 0 or slots.max() >= n:
         raise IndexFileError("section 'entries' holds an entry out of the index")
-    shape = file.sections["entry_groups"].shape[:1] if "entry_groups" in file.sections else (1,)
-    sizes = _section(file, "entry_groups", np.int32, shape)
+    given = file.sections.get("entry_groups")
+    sizes = _section(file, "entry_groups", np.int32, (isqrt(len(slots)),) if given is None else given.shape[:1] or (0,))
     if len(sizes) < 2 or sizes.min() < 1 or sizes.sum() != len(slots):
         raise IndexFileError("section 'entry_groups' does not divide the entries")
     return Entries(slots, sizes, file.counts["n_at_entries"], Copies(walked, slots))

@@ -4,8 +4,8 @@
 
 Two tables a set. Recall@10 by ef of hnswlib and of schedule="sequential", both on float32 with equal M,
 ef_construction and order of insertion. Then recall@10 at equal evaluations (distances taken in the walk, upper layers
-and entries included): the textbook build, schedule="parallel" with all else equal, and the default build, for which
-the table also says how many of the evaluations are those of the entries, which lie together in memory.
+and entries included): the textbook build, schedule="parallel" with all else equal, and the default build, which takes
+its distances on codes.
 """
 
 from __future__ import annotations
@@ -72,10 +72,7 @@ def measure(data: Set) -> None:
     theirs = by_hnswlib(data)
     textbook = by_ef(data, built(data, **PLAIN, schedule="sequential", order="given"))
     batches = by_ef(data, built(data, **PLAIN, fill=False))
-    index = built(data)
-    default = by_ef(data, index)
-    entries = index._content.entries
-    n_entries = 0 if entries is None else len(entries.slots)
+    default = by_ef(data, built(data))
     print("\n| ef |", *(f"{ef} |" for ef in EFS))
     print("|---|" + "---|" * len(EFS))
     if theirs:
@@ -84,9 +81,7 @@ def measure(data: Set) -> None:
     levels = textbook[1]
     print("\n| evaluations |", *(f"{level:.0f} |" for level in levels))
     print("|---|" + "---|" * len(levels))
-    for name, (recalls, evals) in {
-        "sequential": textbook, "parallel": batches, f"default ({n_entries} entries)": default,
-    }.items():  # fmt: skip
+    for name, (recalls, evals) in {"sequential": textbook, "parallel": batches, "default": default}.items():
         at = np.interp(levels, evals, recalls, left=np.nan, right=np.nan)
         print(f"| {name} |", *("- |" if np.isnan(recall) else f"{recall:.4f} |" for recall in at), flush=True)
 

@@ -72,6 +72,16 @@ def test_inserting_sorts(kernel, keys: list[int], garbage: int) -> None:
     assert (memory[:FRONT] == LOWEST).all() and (run[len(keys) + 8 :] == CANARY).all()
 
 
+@pytest.mark.parametrize("kernel", [insert, insert_portable])
+def test_what_stands_in_front_of_the_run_stays_where_each_entry_is_the_nearest_yet(kernel) -> None:
+    memory = np.full(8 + FRONT + 300, CANARY, np.int64)
+    memory[8 : 8 + FRONT] = LOWEST
+    run = memory[8 + FRONT :]
+    for row, key in enumerate(range(200, 0, -1)):
+        assert kernel(address(run), row, entry_of(key, row)) == 0
+        assert (memory[8 : 8 + FRONT] == LOWEST).all() and (memory[:8] == CANARY).all()
+
+
 def test_the_wide_forms_are_used_where_the_processor_has_them() -> None:
     wide = "wide" if cpu.HAS_AVX512 else "portable"
     assert pool.insert_sorted is getattr(pool, f"_insert_sorted_{wide}")

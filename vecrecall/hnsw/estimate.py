@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vecrecall.hnsw.parameters import STORAGES, default_links
+from vecrecall.hnsw.parameters import FLOAT_BYTES, STORAGES, default_links
 from vecrecall.inputs import as_choice, as_count
 from vecrecall.vectors.codes import BITS, BLOCK, padded
 from vecrecall.vectors.rows import TYPES, estimated_bytes
@@ -20,7 +20,7 @@ def estimated_memory(
     keep = None if keep is None else as_choice(keep, "keep", tuple(TYPES))
     p = dim if p is None else as_count(p, "p")
     row = padded(dim, 16)
-    walk, form = row * (2 if storage == "f16" else 4), row * 4
+    walk, form = row * FLOAT_BYTES.get(storage, 4), row * 4
     if storage in BITS:
         form = padded(p, BLOCK[storage])
         walk = form * BITS[storage] // 8 + 4

@@ -8,7 +8,7 @@ same bytes for any number of threads.
 from vecrecall.hnsw.graph import MAX_LEVEL
 from vecrecall.hnsw.scratch import HEAD_FIELDS, KEYS, LISTED, LOG, LOG_ROOM, POOL, SEEN, SEEN_WORDS, STATE
 from vecrecall.hnsw.select_neighbours import select_neighbours
-from vecrecall.hnsw.walk import descend, neighbours, reopen, search_layer
+from vecrecall.hnsw.walk import descend, neighbours, reopen, row_in_layer, search_layer
 from vecrecall.kernels.distances import distances
 from vecrecall.kernels.jit import inlined, int64, kernel
 from vecrecall.kernels.memory import load32, load64, store32, store64
@@ -127,7 +127,7 @@ def write_rows(gv, chosen, batch, levels, lo, hi, base_rows, upper_rows):
         node = load32(batch, i)
         for level in range(load32(levels, node) + 1):
             capacity, rows = gv[1] if level == 0 else gv[3], base_rows if level == 0 else upper_rows
-            row, at = node if level == 0 else load32(gv[4], node) + level - 1, i * chosen[4] + level
+            row, at = row_in_layer(gv, node, level), i * chosen[4] + level
             links, link_keys, n = neighbours(gv, node, level), rows[0] + row * capacity * 4, load32(chosen[2], at)
             for j in range(n):
                 store32(links, j, load32(chosen[0], at * gv[1] + j))

@@ -6,7 +6,7 @@ among all.
 """
 
 from vecrecall.hnsw.select_neighbours import COPIES
-from vecrecall.hnsw.walk import ask_for_rows, neighbours
+from vecrecall.hnsw.walk import ask_for_rows, neighbours, row_in_layer
 from vecrecall.kernels.distances import distances
 from vecrecall.kernels.jit import inlined, inner, int64, kernel
 from vecrecall.kernels.memory import load32, load64, prefetch, store32
@@ -103,7 +103,7 @@ def group_by_target(gv, batch, levels, n_batch, level, rows, head, following, ta
         node = load32(batch, i)
         if load32(levels, node) < level:
             continue
-        links, row = neighbours(gv, node, level), node if level == 0 else load32(gv[4], node) + level - 1
+        links, row = neighbours(gv, node, level), row_in_layer(gv, node, level)
         for j in range(load32(rows[1], row)):
             target = load32(links, j)
             if load32(head, target) < 0:
@@ -130,7 +130,7 @@ def list_chain(head, following, target, width, batch, nodes):
 @inner
 def ask_for_target(gv, view, fv, level, target, capacity, rows, deep):
     """Prefetch the row of a target and its form; ``deep``: the codes of what it is linked to, its row being there."""
-    row = target if level == 0 else load32(gv[4], target) + level - 1
+    row = row_in_layer(gv, target, level)
     links, link_keys = neighbours(gv, target, level), rows[0] + row * capacity * 4
     if deep == 1:
         ask_for_rows(view, links, load32(rows[2], row))
@@ -163,7 +163,7 @@ def link_targets(gv, view, fv, batch, level, fill, targets, lo, hi, head, follow
         if t + 2 < hi:
             ask_for_target(gv, view, fv, level, load32(targets, t + 2), capacity, rows, int64(1))
         target = load32(targets, t)
-        row = target if level == 0 else load32(gv[4], target) + level - 1
+        row = row_in_layer(gv, target, level)
         links, link_keys = neighbours(gv, target, level), rows[0] + row * capacity * 4
         n, kept = load32(rows[1], row), load32(rows[2], row)
         m = list_chain(head, following, target, width, batch, nodes)
@@ -205,7 +205,7 @@ def measure_links(gv, view, fv, level, nodes, lo, hi, rows, scratch):
     capacity = gv[1] if level == 0 else gv[3]
     for i in range(lo, hi):
         node = load32(nodes, i)
-        row = node if level == 0 else load32(gv[4], node) + level - 1
+        row = row_in_layer(gv, node, level)
         links, link_keys = neighbours(gv, node, level), rows[0] + row * capacity * 4
         n, kept = load32(rows[1], row), load32(rows[2], row)
         if n == 0:

@@ -7,7 +7,7 @@ from vecrecall.hnsw.scratch import (
     BEST, HEAD_FIELDS, KEYS, LISTED, LOG, LOG_ROOM, OWN_KEYS, OWN_LINKS, POOL, SEEN, SEEN_WORDS, STATE,
 )  # fmt: skip
 from vecrecall.hnsw.select_neighbours import select_neighbours
-from vecrecall.hnsw.walk import descend, neighbours, reopen, search_layer
+from vecrecall.hnsw.walk import descend, neighbours, reopen, row_in_layer, search_layer
 from vecrecall.kernels.distances import MISSING, distances
 from vecrecall.kernels.jit import boolean, inner, int64, kernel
 from vecrecall.kernels.memory import load32, load64, store32, store64
@@ -19,7 +19,7 @@ from vecrecall.kernels.visited import forget
 def append_or_choose(gv, view, fv, target, node, level, rows, scratch):
     """Link target -> node; a full row is chosen anew among its links and the node."""
     capacity = gv[1] if level == 0 else gv[3]
-    row = target if level == 0 else load32(gv[4], target) + level - 1
+    row = row_in_layer(gv, target, level)
     links, n = neighbours(gv, target, level), load32(rows[1], row)
     if n < capacity:
         store32(links, n, node)
@@ -52,7 +52,7 @@ def link_both_ways(gv, view, fv, node, level, size, M, rows, scratch):
     n, kept = select_neighbours(
         view, fv, pool, size, M, boolean(False), int64(MISSING), own, own_keys, state, listed, keys
     )
-    row, links = node if level == 0 else load32(gv[4], node) + level - 1, neighbours(gv, node, level)
+    row, links = row_in_layer(gv, node, level), neighbours(gv, node, level)
     for j in range(n):
         store32(links, j, load32(own, j))
     store32(rows[1], row, n)

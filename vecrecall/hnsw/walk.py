@@ -13,11 +13,16 @@ from vecrecall.kernels.visited import keep_unseen, visit
 
 
 @inner
+def row_in_layer(gv, node, level):
+    """Where the links of a node stand among the rows of the base layer, or of the upper ones."""
+    return node if level == 0 else load32(gv[4], node) + level - 1
+
+
+@inner
 def neighbours(gv, node, level):
     """Address of the links of a node in a layer."""
-    if level == 0:
-        return gv[0] + node * gv[1] * 4
-    return gv[2] + (load32(gv[4], node) + level - 1) * gv[3] * 4
+    row = row_in_layer(gv, node, level)
+    return gv[0] + row * gv[1] * 4 if level == 0 else gv[2] + row * gv[3] * 4
 
 
 @inner

@@ -9,7 +9,7 @@ import numpy as np
 from vecrecall.kernels.forms import distance_function
 from vecrecall.kernels.memory import address
 from vecrecall.threads import Workers
-from vecrecall.vectors.codes import Codec
+from vecrecall.vectors.codes import Codec, padded
 from vecrecall.vectors.encoding import Codes, QueryForms, Rotation, encode, forms_from_codes
 from vecrecall.vectors.memory import aligned_zeros, grown
 from vecrecall.vectors.spaces import Space, row_lengths
@@ -167,7 +167,7 @@ class Copies:
 
     def __init__(self, walked: WalkedRows, slots: np.ndarray) -> None:
         rows, bias = walked.arrays()
-        room = -(-len(slots) // 4) * 4
+        room = padded(len(slots), 4)
         self.rows = aligned_zeros((room, rows.shape[1]), rows.dtype)
         np.take(rows, slots, axis=0, out=self.rows[: len(slots)], mode="clip")
         self.listed = np.arange(room, dtype=np.int32)

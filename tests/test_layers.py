@@ -25,6 +25,7 @@ LAYERS = (
     ("kernels",),
     ("vectors",),
     ("hits", "ids", "file"),
+    ("sections",),
     ("index",),
     ("exact", "hnsw", "ivf", "sparse"),
     ("loading",),

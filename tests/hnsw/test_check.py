@@ -87,7 +87,7 @@ def kept_behind_the_end(index: HNSW) -> None:
 
 
 def codec_not_finite(index: HNSW) -> None:
-    index._content.walked.codec.scale[0] = np.inf
+    index._content.walked.codec.axes.scale[0] = np.inf
 
 
 def fewer_ids(index: HNSW) -> None:

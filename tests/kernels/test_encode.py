@@ -34,10 +34,10 @@ def trained(storage: str, dim: int, reduce: int | str | None, products: bool) ->
 
 def slow_rotate(codec: Codec, X: np.ndarray) -> np.ndarray:
     """z = R'(x - mean): x as 255 levels a dimension, R in int8; float32 (m, padded p), zeros behind p."""
-    levels = np.floor(np.clip((X - codec.low) * codec.inverse_range, f32(0), f32(255)) + f32(0.5))
-    dots = levels.astype(np.int64) @ codec.rotation[:, : codec.dim].T.astype(np.int64)
+    levels = np.floor(np.clip((X - codec.axes.low) * codec.axes.inverse_range, f32(0), f32(255)) + f32(0.5))
+    dots = levels.astype(np.int64) @ codec.axes.rotation[:, : codec.axes.dim].T.astype(np.int64)
     z = np.zeros((len(X), codec.padded_p), f32)
-    z[:, : codec.p] = codec.offset + dots.astype(f32) * codec.scale
+    z[:, : codec.p] = codec.axes.offset + dots.astype(f32) * codec.axes.scale
     return z
 
 
@@ -64,10 +64,10 @@ def slow_correction(codec: Codec, forms: np.ndarray) -> np.ndarray:
 def encoded(codec: Codec, X: np.ndarray, products: bool, workers: int = 1) -> tuple[Codes, QueryForms, np.ndarray]:
     codes = Codes.empty(codec).grown(len(X))
     forms = QueryForms(aligned_zeros((len(X), codec.padded_p), np.uint8), aligned_zeros((len(X),), np.int32))
-    padded = np.zeros((len(X), -(-codec.dim // 16) * 16), f32)
-    padded[:, : codec.dim] = X
+    padded = np.zeros((len(X), -(-codec.axes.dim // 16) * 16), f32)
+    padded[:, : codec.axes.dim] = X
     with Workers(workers) as several:
-        return codes, forms, encode(Rotation(codec, products), padded, 0, codes, forms, several)
+        return codes, forms, encode(Rotation(codec.axes, codec, products=products), padded, 0, codes, forms, several)
 
 
 @pytest.mark.parametrize("products", [False, True])
@@ -85,14 +85,14 @@ def test_codes_forms_biases_and_errors_are_numpys(
     np.testing.assert_array_equal(forms.forms.view(np.int8), queries)
 
     values = values[:, : codec.p].astype(np.float64)
-    full = ((X - codec.mean).astype(np.float64) ** 2).sum(1)
+    full = ((X - codec.axes.mean).astype(np.float64) ** 2).sum(1)
     lost = np.maximum(full - (z.astype(np.float64) ** 2).sum(1), 0)
     squares = lost + ((z[:, : codec.p] - values) ** 2).sum(1)
     np.testing.assert_allclose(error, squares, rtol=1e-4, atol=1e-4 * full.mean())
     correction, per_unit = slow_correction(codec, queries), float(codec.steps[3])
     close = {"rtol": 1e-5, "atol": 1.01}
     if products:  # twice the product of a unit vector with the mean; biases of rows are the scales of whoever asked
-        with_mean = 1 + (codec.mean.astype(np.float64) ** 2).sum() - full
+        with_mean = 1 + (codec.axes.mean.astype(np.float64) ** 2).sum() - full
         np.testing.assert_allclose(forms.bias + correction, with_mean * per_unit, **close)
         assert not codes.bias.any()
         return
@@ -119,7 +119,7 @@ def test_forms_come_back_out_of_codes(storage: str, dim: int, reduce: int | str 
     codec, X = trained(storage, dim, reduce, products), sample(dim)[:100]
     codes, forms, _ = encoded(codec, X, products)
     back = QueryForms(aligned_zeros(forms.forms.shape, np.uint8), aligned_zeros((len(X),), np.int32))
-    forms_from_codes(Rotation(codec, products), codes, len(X), back)
+    forms_from_codes(Rotation(codec.axes, codec, products=products), codes, len(X), back)
     held = slow_codes(codec, slow_rotate(codec, X))[0]
     signed = (held - (128 if storage == "sq8" else 7.5)).astype(f32)
     signed[:, codec.p :] = 0
@@ -128,7 +128,7 @@ def test_forms_come_back_out_of_codes(storage: str, dim: int, reduce: int | str 
     np.testing.assert_array_equal(back.forms.view(np.int8), expected)
     correction = slow_correction(codec, expected)
     if products:  # twice the product with the mean: the mean's own, and what z adds along it
-        with_mean = 2 * ((codec.mean.astype(np.float64) ** 2).sum() + z.astype(np.float64) @ codec.shift)
+        with_mean = 2 * ((codec.axes.mean.astype(np.float64) ** 2).sum() + z.astype(np.float64) @ codec.shift)
         np.testing.assert_allclose(back.bias + correction, with_mean * float(codec.steps[3]), rtol=1e-4, atol=2)
     else:
         np.testing.assert_array_equal(back.bias, codes.bias + correction)

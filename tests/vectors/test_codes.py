@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from vecrecall.blas import one_blas_thread
-from vecrecall.vectors.codes import BLOCK, kept_dimensions, padded, train
+from vecrecall.vectors.axes import Reduction, padded
+from vecrecall.vectors.codes import BLOCK, train
 
 
 def with_variances(variances: np.ndarray, n: int = 3000) -> np.ndarray:
@@ -39,7 +40,7 @@ def test_auto_keeps_the_fewest_blocks_that_hold_95_percent_of_the_variance(
     X = with_variances(np.where(np.arange(dim) < strong, 1.0, 1e-5))
     codec = trained(X, storage)
     assert (codec.p, codec.padded_p) == (p, padded(p, BLOCK[storage]))
-    assert codec.rotation.shape == (p, padded(dim, 64)) and codec.rotation.ctypes.data % 64 == 0
+    assert codec.axes.rotation.shape == (p, padded(dim, 64)) and codec.axes.rotation.ctypes.data % 64 == 0
 
 
 @pytest.mark.parametrize(("reduce", "p"), [(None, 40), (1, 1), (7, 7), (40, 40), (41, 40)])
@@ -48,35 +49,37 @@ def test_reduce_is_obeyed(reduce: int | None, p: int) -> None:
 
 
 def test_equal_rows_keep_all_dimensions() -> None:
-    assert kept_dimensions("sq4", 300, "auto", np.zeros(300)) == 300
+    assert Reduction(128, 0.95).kept(np.zeros(300)) == 300
     codec = trained(np.full((50, 300), 2, np.float32), "sq4")
     assert codec.p == 300 and codec.mean_error == pytest.approx(300 / 4 * 0.33**2, rel=0.01)
-    assert all(np.isfinite(a).all() for a in (codec.inverse_range, codec.scale, codec.offset, codec.steps))
+    axes = codec.axes
+    assert all(np.isfinite(a).all() for a in (axes.inverse_range, axes.scale, axes.offset, codec.steps))
 
 
 @pytest.mark.parametrize("storage", BLOCK)
 def test_the_rotation_keeps_lengths_and_mixes_all_dimensions(storage: str) -> None:
     X = with_variances(np.linspace(5, 0.01, 48))
     codec = trained(X, storage, None)
-    turn = codec.rotation[:, :48] * codec.scale[:, None] * codec.inverse_range  # acts on x
+    turn = codec.axes.rotation[:, :48] * codec.axes.scale[:, None] * codec.axes.inverse_range  # acts on x
     np.testing.assert_allclose(turn @ turn.T, np.eye(48), atol=0.05)
-    z = (X - codec.mean) @ turn.T
+    z = (X - codec.axes.mean) @ turn.T
     assert z.std(0).max() < 3 * z.std(0).min()  # one step fits all
 
 
 def test_queries_of_products_are_shifted_by_the_rotated_mean() -> None:
     X = with_variances(np.ones(20)) + 3
     codec = trained(X, "sq4", products=True)
-    np.testing.assert_allclose(codec.mean, X.mean(0), rtol=1e-5)
-    np.testing.assert_allclose(np.linalg.norm(codec.shift), np.linalg.norm(codec.mean), rtol=1e-4)
+    np.testing.assert_allclose(codec.axes.mean, X.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(codec.shift), np.linalg.norm(codec.axes.mean), rtol=1e-4)
     assert not trained(X, "sq4").shift.any()
 
 
 def test_the_seed_decides_the_rotation_and_nothing_else_does() -> None:
     X = with_variances(np.ones(30))
     first, again, other = trained(X, "sq4"), trained(X, "sq4"), trained(X, "sq4", seed=1)
-    assert first.rotation.tobytes() == again.rotation.tobytes() and first.steps.tobytes() == again.steps.tobytes()
-    assert first.rotation.tobytes() != other.rotation.tobytes()
+    assert first.axes.rotation.tobytes() == again.axes.rotation.tobytes()
+    assert first.steps.tobytes() == again.steps.tobytes()
+    assert first.axes.rotation.tobytes() != other.axes.rotation.tobytes()
 
 
 def test_the_unit_is_what_a_step_of_the_keys_stands_for() -> None:

@@ -46,7 +46,8 @@ def check_codes(walked: CodedRows, n: int) -> None:
     """There is a code a row, and the query forms made out of codes agree with themselves."""
     if walked.n != n:
         raise CorruptIndexError(f"there are codes of {walked.n} rows, expected {n}")
-    finite = (walked.codec.low, walked.codec.inverse_range, walked.codec.mean, walked.codec.scale, walked.codec.offset)
+    axes = walked.codec.axes
+    finite = (axes.low, axes.inverse_range, axes.mean, axes.scale, axes.offset)
     if not all(np.isfinite(array).all() for array in (*finite, walked.codec.steps)):
         raise CorruptIndexError("the codec holds values that are not finite")
 

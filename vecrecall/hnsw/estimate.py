@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from vecrecall.hnsw.parameters import FLOAT_BYTES, STORAGES, default_links
 from vecrecall.inputs import as_choice, as_count
-from vecrecall.vectors.codes import BITS, BLOCK, padded
+from vecrecall.vectors.axes import padded
+from vecrecall.vectors.codes import BITS, BLOCK
 from vecrecall.vectors.rows import TYPES, estimated_bytes
 from vecrecall.vectors.spaces import METRICS
 

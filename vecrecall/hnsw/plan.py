@@ -5,7 +5,7 @@ storage and metric, mapped or not.
 """
 
 from vecrecall.kernels.jit import inner
-from vecrecall.kernels.memory import load64
+from vecrecall.kernels.memory import load64, load_rotation_view, load_row_view
 
 GRAPH = 0  # 5 numbers: Graph.view()
 ENTRY, TOP = 5, 6
@@ -29,27 +29,22 @@ def graph(plan):
 @inner
 def walked(plan):
     """Row view of what is walked."""
-    return (load64(plan, 8), load64(plan, 9), load64(plan, 10), load64(plan, 11), load64(plan, 12), load64(plan, 13))
+    return load_row_view(plan + 8 * WALK_VIEW)
 
 
 @inner
 def entries(plan):
     """Row view of the entries."""
-    return (load64(plan, 46), load64(plan, 47), load64(plan, 48), load64(plan, 49), load64(plan, 50), load64(plan, 51))
+    return load_row_view(plan + 8 * ENTRY_VIEW)
 
 
 @inner
 def kept(plan):
     """Row view of the kept rows."""
-    return (load64(plan, 14), load64(plan, 15), load64(plan, 16), load64(plan, 17), load64(plan, 18), load64(plan, 19))
+    return load_row_view(plan + 8 * ROWS_VIEW)
 
 
 @inner
 def rotation(plan):
     """Rotation view."""
-    return (
-        load64(plan, 20), load64(plan, 21), load64(plan, 22), load64(plan, 23), load64(plan, 24), load64(plan, 25),
-        load64(plan, 26), load64(plan, 27), load64(plan, 28), load64(plan, 29), load64(plan, 30), load64(plan, 31),
-        load64(plan, 32), load64(plan, 33), load64(plan, 34), load64(plan, 35), load64(plan, 36), load64(plan, 37),
-        load64(plan, 38),
-    )  # fmt: skip
+    return load_rotation_view(plan + 8 * ROTATION)

@@ -16,14 +16,14 @@ from vecrecall.kernels.distances import distances
 from vecrecall.kernels.encode import encode_query, squared_length
 from vecrecall.kernels.jit import inlined, inner, int64, kernel
 from vecrecall.kernels.memory import (
-    address, float_of_bits, load32, load64, load_f32, prefetch, root32, store32, store64, store_f32,
+    address, load32, load64, load_f32, prefetch, root32, store32, store64, store_f32,
 )  # fmt: skip
 from vecrecall.kernels.pool import insert_sorted, row_of
+from vecrecall.vectors.ranking import estimated_distance, exact_distance, keep_nearest
 from vecrecall.vectors.spaces import METRIC_CODES
 
-_L2, _IP, _COSINE = (METRIC_CODES[metric] for metric in ("l2", "ip", "cosine"))
-_AT_DISTANCE_1 = 0x40000000  # bits of float32 2.0: the squared chord of a right angle
-_ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
+_L2, _IP = METRIC_CODES["l2"], METRIC_CODES["ip"]
+_ZERO, _ONE = np.float32(0), np.float32(1)
 
 
 @inlined
@@ -155,45 +155,17 @@ def rerank(plan, head, lane, depth, k):
     for j in range(depth):
         store32(listed, j, row_of(load64(pool, j)))
     distances(view, load64(lane, FLOATS), 0, listed, depth, keys)
-    cosine = load64(plan, METRIC) == _COSINE
-    m = 0
-    for j in range(depth):
-        row, key = load32(listed, j), load32(keys, j)
-        if cosine and load_f32(view[3], row) == _ZERO:
-            key = _AT_DISTANCE_1
-        entry = (key << 32) | (row << 1)
-        if m < k:
-            insert_sorted(best, m, entry)
-            m += 1
-        elif entry < load64(best, k - 1):
-            insert_sorted(best, k - 1, entry)
-    return m
-
-
-@inner
-def distance_of_exact(plan, lane, key):
-    """The distance that callers read, from an exact key."""
-    metric = load64(plan, METRIC)
-    if metric == _IP:
-        return float_of_bits(key ^ ((key >> 31) & 0x7FFFFFFF))
-    if metric == _COSINE:
-        return float_of_bits(key) * _HALF if load_f32(lane, 2 * LENGTH) > _ZERO else _ONE
-    return root32(float_of_bits(key))
+    return keep_nearest(view, load64(plan, METRIC), listed, keys, depth, best, int64(0), k)
 
 
 @inner
 def distance_of_walk(plan, lane, key):
     """The distance that callers read, from a key of the walk (no rows kept: as exact as the codes are)."""
+    metric, length = load64(plan, METRIC), load_f32(lane, 2 * LENGTH)
     if load64(plan, CODED) == 0:
-        exact = distance_of_exact(plan, lane, key)
-        return exact * load_f32(lane, 2 * LENGTH) if load64(plan, METRIC) == _IP else exact
-    value = np.float32(key) * load_f32(load64(plan, CONSTANTS), UNIT)
-    if load64(plan, METRIC) == _IP:
-        return value * load_f32(lane, 2 * LENGTH)
-    value = value if value > _ZERO else _ZERO
-    if load64(plan, METRIC) == _COSINE:
-        return value * _HALF if load_f32(lane, 2 * LENGTH) > _ZERO else _ONE
-    return root32(value)
+        exact = exact_distance(metric, length, key)
+        return exact * length if metric == _IP else exact
+    return estimated_distance(metric, length, np.float32(key) * load_f32(load64(plan, CONSTANTS), UNIT))
 
 
 @inlined
@@ -210,7 +182,7 @@ def finish(plan, head, lane, depth, k, ids, found, evals):
         entry = load64(best, j)
         ids[i * k + j] = row_of(entry)
         if exact:
-            found[i * k + j] = distance_of_exact(plan, lane, entry >> 32)
+            found[i * k + j] = exact_distance(load64(plan, METRIC), load_f32(lane, 2 * LENGTH), entry >> 32)
         else:
             found[i * k + j] = distance_of_walk(plan, lane, entry >> 32)
     for j in range(m, k):

@@ -16,13 +16,14 @@ from vecrecall.hnsw.content import Content, empty
 from vecrecall.hnsw.entries import MOST, Entries
 from vecrecall.hnsw.graph import MAX_LEVEL, Graph
 from vecrecall.hnsw.parameters import Parameters
-from vecrecall.vectors.codes import BLOCK, Codec, padded
+from vecrecall.sections import restored_axes, restored_rows, section, sections_of_axes, sections_of_rows
+from vecrecall.vectors.axes import padded
+from vecrecall.vectors.codes import BLOCK, Codec
 from vecrecall.vectors.encoding import Codes, Rotation
-from vecrecall.vectors.rows import TYPES, KeptRows
 from vecrecall.vectors.spaces import Space
 from vecrecall.vectors.walked import CodedRows, Copies, FloatRows, WalkedRows
 
-_CODEC_ARRAYS = ("rotation", "low", "inverse_range", "mean", "scale", "offset", "shift", "steps")
+_CODEC_ARRAYS = ("shift", "steps")
 _UPPER = ("upper", "n_upper_links", "n_upper_kept")
 _BASE = ("links", "n_links", "n_kept", "levels", "upper_at")
 
@@ -32,16 +33,14 @@ def sections_of(content: Content) -> dict[str, np.ndarray]:
     graph, kept, walked = content.graph, content.kept, content.walked
     sections = {name: getattr(graph, name)[: graph.n] for name in _BASE}
     sections |= {name: getattr(graph, name)[: graph.n_upper] for name in _UPPER}
-    if kept is not None:
-        sections["rows"] = kept.values[: content.n]
-        if kept.inverse is not None:
-            sections["inverse_lengths"] = kept.inverse[: content.n]
+    sections |= sections_of_rows(kept)
     if walked is not None:
         sections |= walked.sections()
     if content.entries is not None:
         sections["entries"] = content.entries.slots
         sections["entry_groups"] = content.entries.sizes
     if isinstance(walked, CodedRows):
+        sections |= sections_of_axes(walked.codec.axes)
         sections |= {f"codec_{name}": getattr(walked.codec, name) for name in _CODEC_ARRAYS}
     return sections
 
@@ -81,13 +80,13 @@ def restored_content(file: File, dim: int, metric: str, parameters: Parameters) 
     if not np.isfinite(numbers).all() or not 0 <= file.parameters["ef_construction_used"] < 2**31:
         raise IndexFileError("a number among the parameters is out of range")
     space = Space(metric, dim, numbers[0])
-    kept = _restored_rows(file, space, n) if "rows" in file.sections else None
+    kept = restored_rows(file, space, n)
     walked: CodedRows | FloatRows | None = None
     if parameters.coded and "walked" not in file.sections:
         walked = _restored_codes(file, space, parameters, n) if "codes" in file.sections else None
     else:
         dtype = np.float16 if parameters.storage == "f16" else np.float32
-        walked = FloatRows(space, _section(file, "walked", dtype, (n, space.padded_dim)), n)
+        walked = FloatRows(space, section(file, "walked", dtype, (n, space.padded_dim)), n)
     if (walked is None and (kept is None or nodes)) or (walked is not None and nodes != n):
         raise IndexFileError("the file lacks the rows or the graph that its counts promise")
     start = empty(space, parameters)
@@ -99,55 +98,29 @@ def restored_content(file: File, dim: int, metric: str, parameters: Parameters) 
     )  # fmt: skip
 
 
-def _section(file: File, name: str, dtype: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """A section that has the dtype and shape that the counts promise."""
-    array = file.sections.get(name)
-    if array is None or array.dtype != np.dtype(dtype) or array.shape != shape:
-        held = "missing" if array is None else f"{array.dtype} {array.shape}"
-        raise IndexFileError(f"section {name!r} is {held}, expected {np.dtype(dtype)} {shape}")
-    return array
-
-
-def _restored_rows(file: File, space: Space, n: int) -> KeptRows:
-    dtype = file.sections["rows"].dtype
-    if dtype not in TYPES.values():
-        raise IndexFileError(f"rows are kept as {dtype}, expected one of {', '.join(map(str, TYPES.values()))}")
-    values = _section(file, "rows", dtype, (n, padded(space.dim, 16)))
-    inverse = _section(file, "inverse_lengths", np.float32, (n,)) if space.metric == "cosine" else None
-    return KeptRows(values, inverse, space.dim, n)
-
-
 def _restored_codes(file: File, space: Space, parameters: Parameters, n: int) -> CodedRows:
     about, dim, storage = file.parameters["codec"], space.dim, file.parameters["codec"]["storage"]
     if storage not in BLOCK or parameters.storage not in ("auto", storage):
         raise IndexFileError(f"codes are {storage!r}, expected {parameters.storage!r}")
-    p = about["p"]
-    if type(p) is not int or not 1 <= p <= dim:
-        raise IndexFileError(f"codes are made of {p!r} dimensions, expected 1 to {dim}")
-    shapes = {
-        "rotation": (p, padded(dim, 64)), "low": (dim,), "inverse_range": (dim,), "mean": (dim,), "scale": (p,),
-        "offset": (p,), "shift": (padded(p, BLOCK[storage]),), "steps": (5,),
-    }  # fmt: skip
-    arrays: dict[str, Any] = {
-        name: _section(file, f"codec_{name}", np.int8 if name == "rotation" else np.float32, shape)
-        for name, shape in shapes.items()
-    }
+    axes = restored_axes(file, dim, about["p"])
+    shift = section(file, "codec_shift", np.float32, (padded(axes.p, BLOCK[storage]),))
+    steps = section(file, "codec_steps", np.float32, (5,))
     errors = float(about["mean_error"]), float(about["fidelity"])
-    codec = Codec(storage, dim, p, int(about["n_trained"]), *errors, **arrays)
+    codec = Codec(storage, axes, int(about["n_trained"]), *errors, shift, steps)
     codes = Codes(
-        _section(file, "codes", np.uint8, (n, codec.code_bytes)), _section(file, "bias", np.int32, (n,))
+        section(file, "codes", np.uint8, (n, codec.code_bytes)), section(file, "bias", np.int32, (n,))
     )
-    return CodedRows(space, codec, Rotation(codec, space.metric == "ip"), codes, n)
+    return CodedRows(space, codec, Rotation(axes, codec, products=space.metric == "ip"), codes, n)
 
 
 def _restored_entries(file: File, walked: WalkedRows | None, n: int) -> Entries | None:
     if "entries" not in file.sections or walked is None:
         return None
-    slots = _section(file, "entries", np.int32, file.sections["entries"].shape[:1] or (0,))
+    slots = section(file, "entries", np.int32, file.sections["entries"].shape[:1] or (0,))
     if len(slots) not in range(1, MOST + 1) or slots.min() < 0 or slots.max() >= n:
         raise IndexFileError("section 'entries' holds an entry out of the index")
     given = file.sections.get("entry_groups")
-    sizes = _section(file, "entry_groups", np.int32, (isqrt(len(slots)),) if given is None else given.shape[:1] or (0,))
+    sizes = section(file, "entry_groups", np.int32, (isqrt(len(slots)),) if given is None else given.shape[:1] or (0,))
     if len(sizes) < 2 or sizes.min() < 1 or sizes.sum() != len(slots):
         raise IndexFileError("section 'entry_groups' does not divide the entries")
     return Entries(slots, sizes, file.counts["n_at_entries"], Copies(walked, slots))
@@ -156,10 +129,10 @@ def _restored_entries(file: File, walked: WalkedRows | None, n: int) -> Entries 
 def _restored_graph(file: File, M: int) -> Graph:
     n, n_upper, entry, top = (file.counts[name] for name in ("nodes", "upper_rows", "entry", "layers"))
     top -= 1
-    arrays = {name: _section(file, name, np.int32, (n,)) for name in _BASE[1:]}
-    arrays["links"] = _section(file, "links", np.int32, (n, 2 * M))
-    arrays["upper"] = _section(file, "upper", np.int32, (n_upper, M))
-    arrays |= {name: _section(file, name, np.int32, (n_upper,)) for name in _UPPER[1:]}
+    arrays = {name: section(file, name, np.int32, (n,)) for name in _BASE[1:]}
+    arrays["links"] = section(file, "links", np.int32, (n, 2 * M))
+    arrays["upper"] = section(file, "upper", np.int32, (n_upper, M))
+    arrays |= {name: section(file, name, np.int32, (n_upper,)) for name in _UPPER[1:]}
     levels, starts = arrays["levels"], arrays["upper_at"]
     if levels.min() < 0 or levels.max() > MAX_LEVEL or entry >= n or not 0 <= top == levels[entry]:
         raise IndexFileError("levels or the entry are out of range")

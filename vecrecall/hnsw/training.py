@@ -10,7 +10,8 @@ import numpy as np
 from vecrecall.blas import one_blas_thread
 from vecrecall.hnsw.parameters import Parameters
 from vecrecall.threads import Workers
-from vecrecall.vectors.codes import SAMPLE, Codec, train
+from vecrecall.vectors.axes import SAMPLE
+from vecrecall.vectors.codes import Codec, train
 from vecrecall.vectors.spaces import Space
 from vecrecall.vectors.walked import CodedRows
 

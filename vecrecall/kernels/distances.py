@@ -26,6 +26,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from vecrecall.kernels.call import call_native
 from vecrecall.kernels.dot import CODE_DOTS, FLOAT_SUMS
 from vecrecall.kernels.memory import F32, I32, I64, pointer
 
@@ -127,9 +128,7 @@ def distances(tc: Any, view: Any, query: Any, query_bias: Any, listed: Any, m: A
 
     def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:
         rows, row_bytes, n_blocks, bias, function, scale_bytes = cgutils.unpack_tuple(b, a[0], 6)
-        kind = ir.FunctionType(I32, [I64] * 12)  # Numba's convention: a place for the result, one for an error
-        result = b.ptrtoint(cgutils.alloca_once(b, I64), I64)
-        b.call(pointer(b, function, kind), [result, I64(0), rows, row_bytes, n_blocks, bias, scale_bytes, *a[1:]])
+        call_native(b, function, [rows, row_bytes, n_blocks, bias, scale_bytes, *a[1:]])
         return cx.get_dummy_value()
 
     return types.void(view, *[types.int64] * 5), generate

@@ -55,7 +55,7 @@ def _over_blocks(b: Any, n_blocks: Any, kind: Any, step: Callable[[Any, list[Any
     return [b.load(cell, typ=kind) for cell in cells]
 
 
-def _dot_u8_s8(b: Any, total: Any, u: Any, s: Any) -> Any:
+def dot_u8_s8(b: Any, total: Any, u: Any, s: Any) -> Any:
     """total + the sums of four neighbouring products uint8 x int8, lane by lane (no saturation)."""
     if cpu.HAS_VNNI:
         kind = ir.FunctionType(V16, [V16, V16, V16])
@@ -78,7 +78,7 @@ def _bytes(query_is_signed: bool) -> Callable[..., Any]:
             out = []
             for s, row in zip(sums, rows, strict=True):
                 x = _at(b, row, offset, V16)
-                out.append(_dot_u8_s8(b, s, x, q) if query_is_signed else _dot_u8_s8(b, s, q, x))
+                out.append(dot_u8_s8(b, s, x, q) if query_is_signed else dot_u8_s8(b, s, q, x))
             return out
 
         return _reduce4(b, _over_blocks(b, n_blocks, V16, step), b.add)
@@ -96,8 +96,8 @@ def _sq4(b: Any, query: Any, rows: list[Any], n_blocks: Any) -> Any:
         out = []
         for s, row in zip(sums, rows, strict=True):
             code = _at(b, row, at_code, V16)
-            s = _dot_u8_s8(b, s, b.and_(code, mask), low)
-            out.append(_dot_u8_s8(b, s, b.and_(b.lshr(code, four), mask), high))
+            s = dot_u8_s8(b, s, b.and_(code, mask), low)
+            out.append(dot_u8_s8(b, s, b.and_(b.lshr(code, four), mask), high))
         return out
 
     return _reduce4(b, _over_blocks(b, n_blocks, V16, step), b.add)

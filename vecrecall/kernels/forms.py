@@ -7,6 +7,7 @@ from typing import Any
 
 from numba import cfunc, types
 
+from vecrecall.kernels.call import native_address
 from vecrecall.kernels.distances import KEYS_OF
 
 _SIGNATURE = types.void(*[types.int64] * 10)
@@ -91,9 +92,5 @@ def _compiled(form: str) -> Any:
 
 
 def distance_function(form: str) -> int:
-    """Address of the compiled function of a form, for a row view. It lives as long as the process.
-
-    That of Numba's own function, not of the C wrapper around it, which costs a second call.
-    """
-    compiled = _compiled(form)
-    return int(compiled._library.get_pointer_to_function(compiled.native_name.removeprefix("cfunc.")))
+    """Address of the compiled function of a form, for a row view. It lives as long as the process."""
+    return native_address(_compiled(form))

@@ -48,6 +48,23 @@ def load64(tc: Any, base: Any, i: Any) -> Any:
     return types.int64(_ADDRESS, types.int64), generate
 
 
+def _loads64(n: int) -> Any:
+    """An intrinsic that loads a view: n int64 that stand together, as a tuple."""
+
+    def loads64(tc, base):
+        def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:
+            numbers = [b.load(_element(b, [a[0], I64(i)], I64), typ=I64, align=8) for i in range(n)]
+            return cgutils.pack_array(b, numbers)
+
+        return types.UniTuple(types.int64, n)(_ADDRESS), generate
+
+    return intrinsic(loads64)
+
+
+load_row_view = _loads64(6)  # kernels.distances
+load_rotation_view = _loads64(19)  # kernels.encode
+
+
 @intrinsic
 def load_u8(tc: Any, base: Any, i: Any) -> Any:
     """uint8 at base + i, widened to int64."""
@@ -120,6 +137,16 @@ def float_of_bits(tc: Any, bits: Any) -> Any:
         return b.bitcast(b.trunc(a[0], I32), F32)
 
     return types.float32(types.int64), generate
+
+
+@intrinsic
+def bits_of_float(tc: Any, x: Any) -> Any:
+    """The bits of a float32 as int64, sign extended."""
+
+    def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:
+        return b.sext(b.bitcast(a[0], I32), I64)
+
+    return types.int64(types.float32), generate
 
 
 @intrinsic

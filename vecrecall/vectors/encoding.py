@@ -10,7 +10,8 @@ from vecrecall.kernels.encode import encode_rows, forms_of_codes
 from vecrecall.kernels.forms import distance_function
 from vecrecall.kernels.memory import address
 from vecrecall.threads import Workers
-from vecrecall.vectors.codes import BITS, Codec, padded
+from vecrecall.vectors.axes import Axes, padded
+from vecrecall.vectors.codes import BITS, Codec
 from vecrecall.vectors.memory import aligned_zeros, grown
 
 _SLICE = 4096  # rows a worker encodes between looks at the caller
@@ -25,24 +26,28 @@ def constants_block(unit: float) -> np.ndarray:
 
 
 class Rotation:
-    """A codec's rotation view (:mod:`vecrecall.kernels.encode`) and the constants that it points to."""
+    """The rotation view (:mod:`vecrecall.kernels.encode`) of trained axes and the constants that it points to.
 
-    def __init__(self, codec: Codec, products: bool) -> None:
-        p, dim = codec.p, codec.dim
+    Without a codec z can be had, filled up to whole blocks of 16, and no codes.
+    """
+
+    def __init__(self, axes: Axes, codec: Codec | None = None, *, products: bool = False) -> None:
+        p, dim, rotation = axes.p, axes.dim, axes.rotation
         mean = np.zeros(padded(dim, 16), np.float32)
-        mean[:dim] = codec.mean
+        mean[:dim] = axes.mean
         self._zero_bias = np.zeros(padded(p, 4), np.int32)
         self._numbers = np.zeros(padded(p, 4), np.int32)
         self._numbers[:p] = np.arange(p)
         self._constants = constants_block(1.0)
-        self._kept = (codec, mean)
-        rotation = codec.rotation
-        parts = [codec.low, codec.inverse_range, mean]
+        self._kept = (axes, codec, mean)
+        self.padded_p = padded(p, 16) if codec is None else codec.padded_p
+        steps, shift = (0, 0) if codec is None else (address(codec.steps), address(codec.shift))
         self.view = (
-            dim, p, codec.padded_p, *(address(a) for a in parts),
+            dim, p, self.padded_p, address(axes.low), address(axes.inverse_range), address(mean),
             address(rotation), rotation.strides[0], rotation.shape[1] // 64, address(self._zero_bias),
-            address(self._numbers), address(codec.scale), address(codec.offset), address(codec.steps),
-            BITS[codec.storage], address(self._constants), int(products), distance_function("s8"), address(codec.shift),
+            address(self._numbers), address(axes.scale), address(axes.offset), steps,
+            0 if codec is None else BITS[codec.storage], address(self._constants), int(products),
+            distance_function("s8"), shift,
         )  # fmt: skip
         self.level_bytes = rotation.shape[1]
 

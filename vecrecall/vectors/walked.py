@@ -9,7 +9,8 @@ import numpy as np
 from vecrecall.kernels.forms import distance_function
 from vecrecall.kernels.memory import address
 from vecrecall.threads import Workers
-from vecrecall.vectors.codes import Codec, padded
+from vecrecall.vectors.axes import padded
+from vecrecall.vectors.codes import Codec
 from vecrecall.vectors.encoding import Codes, QueryForms, Rotation, encode, forms_from_codes
 from vecrecall.vectors.memory import aligned_zeros, grown
 from vecrecall.vectors.spaces import Space, row_lengths
@@ -56,7 +57,7 @@ class CodedRows:
 
     @classmethod
     def empty(cls, space: Space, codec: Codec) -> CodedRows:
-        return cls(space, codec, Rotation(codec, space.metric == "ip"), Codes.empty(codec), 0)
+        return cls(space, codec, Rotation(codec.axes, codec, products=space.metric == "ip"), Codes.empty(codec), 0)
 
     def with_room(self, n: int) -> CodedRows:
         return CodedRows(self.space, self.codec, self.rotation, self.codes.grown(n), n)
@@ -74,23 +75,12 @@ class CodedRows:
     def write(self, rows: np.ndarray, first: int, forms: QueryForms, workers: Workers) -> np.ndarray:
         slots = np.arange(first, first + len(rows))
         asking = self.space.asking(rows, slots)
-        beyond = 0.0 if self.space.metric == "ip" else self._move_into_range(asking)
+        beyond = 0.0 if self.space.metric == "ip" else self.codec.axes.move_into_range(asking)
         error = encode(self.rotation, asking, first, self.codes, forms, workers) + beyond
         if self.space.metric == "ip":
             scale = row_lengths(rows) * (self.codec.unit / 2 / self.unit)
             self.codes.bias[slots] = scale.astype(np.float32).view(np.int32)
         return error
-
-    def _move_into_range(self, rows: np.ndarray) -> np.ndarray:
-        """Move rows to the nearest place that codes can hold; returns the squares of how far (m,).
-
-        What stands beyond would else be added to distances from both sides: rows far out would be far from each other.
-        """
-        codec, dim = self.codec, self.space.dim
-        inside = np.clip(rows[:, :dim], codec.low, codec.low + 255 / codec.inverse_range)
-        moved = rows[:, :dim] - inside
-        rows[:, :dim] = inside
-        return np.einsum("ij,ij->i", moved, moved, dtype=np.float64)
 
     def no_forms(self) -> QueryForms:
         return QueryForms(aligned_zeros((0, self.codec.padded_p), np.uint8), aligned_zeros((0,), np.int32))
@@ -105,7 +95,7 @@ class CodedRows:
         return {"codes": self.codes.codes[: self.n], "bias": self.codes.bias[: self.n]}
 
     def nbytes(self) -> int:
-        return self.codes.codes.nbytes + self.codes.bias.nbytes + self.codec.rotation.nbytes
+        return self.codes.codes.nbytes + self.codes.bias.nbytes + self.codec.axes.rotation.nbytes
 
 
 class FloatRows:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vecrecall.exact.index import Exact
     from vecrecall.hits import Hits
     from vecrecall.hnsw.index import HNSW
+    from vecrecall.ivf.index import IVF
     from vecrecall.loading import load
     from vecrecall.measure.recall import recall
 
@@ -28,6 +29,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "HNSW",
+    "IVF",
     "CorruptIndexError",
     "Exact",
     "Hits",
@@ -39,6 +41,7 @@ __all__ = [
 
 _HOME = {
     "HNSW": "vecrecall.hnsw.index",
+    "IVF": "vecrecall.ivf.index",
     "CorruptIndexError": "vecrecall.errors",
     "Exact": "vecrecall.exact.index",
     "Hits": "vecrecall.hits",

@@ -19,6 +19,7 @@ Float32s = NDArray[np.float32]
 _TILE_BYTES = 1 << 24
 _KEPT_DTYPES = (np.dtype(np.uint8), np.dtype(np.float16), np.dtype(np.float32))
 _FLOAT32 = np.dtype(np.float32)
+_EXACT = frozenset((np.dtype(np.uint8), np.dtype(np.int8), np.dtype(np.float16)))  # float32 holds them as they are
 
 
 class Rows:
@@ -153,6 +154,8 @@ def as_queries(Q: Any, dim: int, *, name: str = "Q", check_finite: bool = True) 
             "encode queries with the same model as the indexed vectors"
         )
     given = values
+    if values.dtype in _EXACT and not check_finite:
+        values = values.astype(np.float32, "C")
     if values.dtype is not _FLOAT32 or not values.flags.carray:
         _check_dtype(values, name)
         values, check_finite = _as_float32(values), True
@@ -172,13 +175,13 @@ def n_zero_rows(rows: Float32s) -> int:
     return int(len(rows) - np.count_nonzero(rows.any(axis=1)))
 
 
-def warn_of_zeros(n_zero: int, what: str) -> None:
-    """Warn, if there are any, of zero vectors ("row" or "query") under metric "cosine"."""
+def warn_of_zeros(n_zero: int, what: str, calls: int) -> None:
+    """Warn, if there are any, of zero vectors ("row" or "query") under metric "cosine", ``calls`` below the user's."""
     if n_zero:
         warnings.warn(
             f"{n_zero} zero {what} vector{'s' * (n_zero > 1)} under metric 'cosine': "
             "at distance 1 from everything; drop them if that is not meant",
-            stacklevel=4 if what == "row" else 3,
+            stacklevel=calls + 2,
         )
 
 
@@ -196,6 +199,39 @@ def as_count(value: Any, name: str, *, least: int = 1) -> int:
     if count < least:
         raise ValueError(f"{name} is {count}, expected an integer of at least {least}")
     return count
+
+
+def as_seed(value: Any) -> int:
+    """Return `value` as an int after checking that it is an integer from 0 to 2**63 - 1."""
+    seed = as_count(value, "seed", least=0)
+    if seed >= 2**63:
+        raise ValueError(f"seed is {seed}, expected an integer below 2**63")
+    return seed
+
+
+def as_reduce(value: Any) -> "str | int | None":
+    """Return `value` after checking that it is "auto", None, or a number of dimensions."""
+    if value is None or value == "auto":
+        return value
+    if isinstance(value, str):
+        raise ValueError(f"reduce is {value!r}, expected 'auto', None or a number of dimensions")
+    return as_count(value, "reduce")
+
+
+def as_recall(value: Any, name: str = "target_recall") -> float:
+    """Return `value` as a float after checking that it is above 0 and at most 1.
+
+    Examples
+    --------
+    >>> as_recall(0.95)
+    0.95
+    """
+    if isinstance(value, (bool, str)) or not hasattr(value, "__float__"):
+        raise TypeError(f"{name} is {value!r}, expected a number above 0 and at most 1, such as 0.95")
+    recall = float(value)
+    if not 0 < recall <= 1:
+        raise ValueError(f"{name} is {value!r}, expected a number above 0 and at most 1, such as 0.95")
+    return recall
 
 
 def as_choice(value: Any, name: str, allowed: tuple[str, ...]) -> str:

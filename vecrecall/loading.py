@@ -9,7 +9,11 @@ from vecrecall.file import Verify
 from vecrecall.index import Index
 
 # kind in the file -> where its class lives; imported only when such a file is loaded
-_ENGINES = {"exact": ("vecrecall.exact.index", "Exact"), "hnsw": ("vecrecall.hnsw.index", "HNSW")}
+_ENGINES = {
+    "exact": ("vecrecall.exact.index", "Exact"),
+    "hnsw": ("vecrecall.hnsw.index", "HNSW"),
+    "ivf": ("vecrecall.ivf.index", "IVF"),
+}
 
 
 def load(path: str | os.PathLike[str], *, mmap: bool = True, verify: Verify = "header") -> Index:
@@ -28,7 +32,7 @@ def load(path: str | os.PathLike[str], *, mmap: bool = True, verify: Verify = "h
     Returns
     -------
     Index
-        An `Exact` or `HNSW`, with every setting it was saved with.
+        An `Exact`, `HNSW` or `IVF`, with every setting it was saved with.
 
     Raises
     ------

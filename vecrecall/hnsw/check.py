@@ -8,6 +8,7 @@ from vecrecall.errors import CorruptIndexError
 from vecrecall.hnsw.content import Content
 from vecrecall.hnsw.graph import Graph
 from vecrecall.hnsw.repair import Reach
+from vecrecall.vectors.rows import check_kept
 from vecrecall.vectors.walked import CodedRows
 
 
@@ -18,7 +19,7 @@ def check_content(content: Content) -> None:
     if graph.n != n:
         raise CorruptIndexError(f"the graph has {graph.n} nodes, expected {n}")
     if content.kept is not None:
-        check_kept(content)
+        check_kept(content.kept, content.n)
     if isinstance(walked, CodedRows):
         check_codes(walked, content.n)
     if n:
@@ -27,19 +28,6 @@ def check_content(content: Content) -> None:
         unreached = Reach(graph).unreached()
         if len(unreached):
             raise CorruptIndexError(f"the entry does not reach {len(unreached)} vectors, first slot {unreached[0]}")
-
-
-def check_kept(content: Content) -> None:
-    """Kept rows are finite and filled up with zeros."""
-    kept = content.kept
-    assert kept is not None
-    values = kept.values[: content.n]
-    if kept.n != content.n:
-        raise CorruptIndexError(f"{kept.n} rows are kept, expected {content.n}")
-    if not np.isfinite(values).all():
-        raise CorruptIndexError(f"kept row {int(np.flatnonzero(~np.isfinite(values).all(1))[0])} is not finite")
-    if values[:, kept.dim :].any():
-        raise CorruptIndexError("a kept row is not filled up with zeros")
 
 
 def check_codes(walked: CodedRows, n: int) -> None:

@@ -16,10 +16,11 @@ from vecrecall.hnsw.entries import GROWN, Entries, choose_entries
 from vecrecall.hnsw.graph import drawn_levels
 from vecrecall.hnsw.order import random_order
 from vecrecall.hnsw.parameters import Parameters
-from vecrecall.hnsw.training import FAR_OUT, FEWEST, LIMIT_ROOM, Sample, outgrown
+from vecrecall.hnsw.training import FEWEST, LIMIT_ROOM, Sample
 from vecrecall.hnsw.undo import Undo
 from vecrecall.inputs import Rows
 from vecrecall.threads import Workers
+from vecrecall.vectors.axes import FAR_WORSE, outgrown
 from vecrecall.vectors.rows import KeptRows
 from vecrecall.vectors.spaces import Space, row_lengths
 from vecrecall.vectors.walked import CodedRows, FloatRows, WalkedRows
@@ -117,7 +118,7 @@ class Growth:
             codec = old.walked.codec
         afresh = old.walked is None or space is not old.space
         if codec is not None and self._can_start_afresh():
-            afresh = afresh or outgrown(codec, self.n, 0, 0.0)
+            afresh = afresh or outgrown(codec.n_trained, codec.mean_error, self.n, 0, 0.0)
         if not afresh and old.walked is not None:
             walked = old.walked.with_room(self.n)
             recoded = bench is None and old.n > 0
@@ -128,9 +129,11 @@ class Growth:
             from_rows = recoded and self._can_start_afresh()
             error = self._write(space, walked, bench, 0 if from_rows else old.n)
             if codec is not None:  # codes trained anew for each row far out would cost more than they mend
-                error = np.minimum(error, FAR_OUT * codec.mean_error)
+                error = np.minimum(error, FAR_WORSE * codec.mean_error)
             n_since, error_since = old.n_since + self.rows.n, old.error_since + float(error[-self.rows.n :].sum())
-            drifted = codec is not None and outgrown(codec, self.n, n_since, error_since)
+            drifted = codec is not None and outgrown(
+                codec.n_trained, codec.mean_error, self.n, n_since, error_since
+            )
             if not drifted or not self._can_start_afresh():
                 return walked, bench, recoded, (n_since, error_since)
         walked = self._empty_walked(space).with_room(self.n)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vecrecall.dense import DenseIndex
 from vecrecall.errors import CorruptIndexError
 from vecrecall.file import File
 from vecrecall.hits import Hits
@@ -21,27 +22,18 @@ from vecrecall.hnsw.parameters import ORDERS, Parameters, default_links
 from vecrecall.hnsw.training import FEWEST
 from vecrecall.hnsw.walker import Walker
 from vecrecall.ids import Ids
-from vecrecall.index import Index, restore_shared
-from vecrecall.inputs import (
-    Rows,
-    as_choice,
-    as_count,
-    as_queries,
-    as_rows,
-    n_zero_rows,
-    refuse_not_finite,
-    warn_of_zeros,
-)
+from vecrecall.index import restore_shared
+from vecrecall.inputs import Rows, as_choice, as_count, as_rows
 from vecrecall.progress import progress_bar
 from vecrecall.threads import Workers, n_threads
-from vecrecall.vectors.rows import kept_type, refuse_beyond_half
+from vecrecall.vectors.rows import refuse_beyond_half
 from vecrecall.vectors.spaces import METRICS, Space
 from vecrecall.vectors.walked import CodedRows
 
 EF = 64
 
 
-class HNSW(Index):
+class HNSW(DenseIndex):
     """Hierarchical navigable small world graph over compact codes, ranked by exact rows.
 
     Made by :meth:`build`, or by ``vecrecall.load``.
@@ -222,39 +214,21 @@ class HNSW(Index):
         """
         k = as_count(k, "k")
         ef = self._ef if ef is None else as_count(ef, "ef")
-        queries, single = as_queries(Q, self._dim, check_finite=False)
-        if not queries.flags.carray:  # one type of array, or the kernel would be compiled once more
-            queries = queries.copy()
-        n_workers = 1 if single and threads is None else n_threads(threads)
+        queries, single, n_workers = self._asked(Q, threads)
         with self._lock.shared:
-            slots, distances, evals = self._walker.answer(self._content, queries, k, ef, n_workers)
+            answers = self._walker.answer(self._content, queries, k, ef, n_workers)
             ids = self._ids
-        if evals.min(initial=0) < 0:
-            refuse_not_finite(queries)
-        if self._metric == "cosine" and (distances[::k] == 1).any():
-            n_zero = _answer_zeros(queries, slots, ids.n)
-            warn_of_zeros(n_zero, "query")
-        if ids.kind != "range":
-            slots = ids.outer(slots)
-        if single:
-            return Hits(slots, distances, int(evals[0]), self._metric)
-        shape = (len(queries), k)
-        return Hits(slots.reshape(shape), distances.reshape(shape), evals, self._metric)
+        return self._hits(queries, single, k, answers, ids)
 
     def _grow(
         self, rows: Rows, ids: Any, order: np.ndarray | None, n_workers: int, progress: bool
     ) -> None:
         """Add rows; nothing of the index changes before all is done."""
-        checked = self._ids.checked(ids, rows.n)
-        dtype = kept_type(rows, self._settings.keep)
-        if self._ids.n + rows.n >= 2**31:
-            raise ValueError(f"{self._ids.n + rows.n} vectors, expected fewer than 2**31; use several indexes")
-        if rows.n == 0:
-            return
         if self._settings.storage == "f16" and self._metric != "cosine":
             refuse_beyond_half(rows)
-        if self._metric == "cosine":
-            warn_of_zeros(sum(n_zero_rows(tile) for _, tile in rows.tiles()), "row")
+        checked, dtype = self._admitted(rows, ids, self._settings.keep)
+        if rows.n == 0:
+            return
         bench, self._bench = self._bench, None  # of no use when this fails
         with Workers(n_workers) as workers, progress_bar("inserting", rows.n, progress) as advance:
             growth = Growth(self._content, rows, dtype, self._settings, workers, advance)
@@ -364,11 +338,3 @@ class HNSW(Index):
         content = stored.restored_content(file, dim, metric, parameters)
         return cls(content, ids, parameters, as_count(file.parameters["ef"], "ef"))
 
-
-def _answer_zeros(queries: np.ndarray, slots: np.ndarray, n: int) -> int:
-    """Give zero queries the first slots, since all are at distance 1 from them; returns how many there are."""
-    zero = np.flatnonzero(~queries.any(axis=1))
-    by_query = slots.reshape(len(queries), -1)
-    m = min(n, by_query.shape[1])
-    by_query[zero, :m] = np.arange(m)
-    return len(zero)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from vecrecall.inputs import as_choice, as_count
+from vecrecall.inputs import as_choice, as_count, as_reduce, as_seed
 
 STORAGES = ("auto", "sq4", "sq8", "f16", "f32")
 KEEPS = ("auto", "u8", "f16", "f32")
@@ -56,8 +56,7 @@ class Parameters:
             raise ValueError(f"M is {M}, expected 2 to {M_MOST}; 16 to 48 serve nearly all data")
         storage = as_choice(storage, "storage", STORAGES)
         schedule = as_choice(schedule, "schedule", SCHEDULES)
-        if reduce is not None and reduce != "auto":
-            reduce = as_count(reduce, "reduce")
+        reduce = as_reduce(reduce)
         if reduce not in (None, "auto") and storage in ("f16", "f32"):
             raise ValueError(
                 f"reduce={reduce} was given with storage={storage!r}, which walks all dimensions; "
@@ -73,10 +72,7 @@ class Parameters:
             raise TypeError(f"fill is {fill!r}, expected True, False or None (True for schedule='parallel')")
         if fill and schedule == "sequential":
             raise ValueError("fill=True was given with schedule='sequential', the textbook insertion; leave fill out")
-        seed = as_count(seed, "seed", least=0)
-        if seed >= 2**63:
-            raise ValueError(f"seed is {seed}, expected an integer below 2**63")
-        return cls(M, ef_construction, storage, reduce, keep, order, schedule, fill, seed)
+        return cls(M, ef_construction, storage, reduce, keep, order, schedule, fill, as_seed(seed))
 
     def as_dict(self) -> dict[str, Any]:
         """For the file."""

@@ -10,15 +10,12 @@ import numpy as np
 from vecrecall.blas import one_blas_thread
 from vecrecall.hnsw.parameters import Parameters
 from vecrecall.threads import Workers
-from vecrecall.vectors.axes import SAMPLE
+from vecrecall.vectors.axes import sample_slots
 from vecrecall.vectors.codes import Codec, train
 from vecrecall.vectors.spaces import Space
 from vecrecall.vectors.walked import CodedRows
 
 FEWEST = 1024  # below this many rows codes are not trained: a scan of the rows is as fast as a walk, and exact
-WORSE = 1.5  # codes of rows added since training may be this much worse than those of the sample
-DRIFT_SHARE = 16  # fewer rows than this share count as so many: only far worse ones are heard
-FAR_OUT = 64.0  # an added row counts as at most so many times worse than those of the sample
 LIMIT_ROOM = 16.0  # under ip, keys have room for rows this much longer than the longest at training
 
 EF_LOW, EF_HIGH = 64, 128  # ef_construction where the intrinsic dimension is low, high
@@ -28,11 +25,6 @@ _NEAR, _SHOWN = 10, 30  # fidelity: how many of the nearest are among so many by
 FAITHFUL = 0.97  # codes that show fewer are no guide
 
 Take = Callable[[np.ndarray], np.ndarray]
-
-
-def sample_slots(n: int) -> np.ndarray:
-    """Slots of the training sample: evenly spread, at most ``SAMPLE``."""
-    return np.unique(np.linspace(0, n - 1, min(n, SAMPLE)).astype(np.int64))
 
 
 class Sample:
@@ -101,17 +93,6 @@ def squared_distances(sample: np.ndarray, asking: np.ndarray) -> np.ndarray:
     sample = sample - sample.mean(0)
     squares = np.einsum("ij,ij->i", sample, sample)
     return np.maximum(squares[asking, None] + squares - 2 * (sample[asking] @ sample.T), 0)
-
-
-def outgrown(codec: Codec, n: int, n_since: int, error_since: float) -> bool:
-    """Whether codes should be trained again for n rows.
-
-    While the sample was all there was, at each doubling; and whenever the rows added since are coded clearly worse
-    than the sample was (data have drifted): many somewhat worse, or a few that are far out.
-    """
-    if codec.n_trained < SAMPLE and n >= 2 * codec.n_trained:
-        return True
-    return error_since > WORSE * codec.mean_error * max(n_since, n / DRIFT_SHARE)
 
 
 def mean_lid(neighbours: np.ndarray) -> float:

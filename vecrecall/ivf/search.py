@@ -1,9 +1,9 @@
 """Search: queries find their lists, lists are scanned by all queries that want them, kept rows decide.
 
-A slice of a batch goes through four steps together. Its queries are brought into the form of codes and compared with all
-centroids. Then each scans its nearest list: what it finds there sets a limit, so that most of what the other lists hold
-is passed over by one comparison. Then pairs of query and list are sorted by list, and each list is scanned once, eight
-queries at a time. Last, the best candidates of each query are ranked by kept rows.
+A slice of a batch goes through four steps together. Its queries are brought into the form of codes and compared with
+all centroids. Then each scans its nearest list: what it finds there sets a limit, so that most of what the other lists
+hold is passed over by one comparison. Then pairs of query and list are sorted by list, and each list is scanned once,
+eight queries at a time. Last, the best candidates of each query are ranked by kept rows.
 
 What a query finds does not depend on the others: its lists are scanned in the same order and to the same estimates,
 alone or in a batch.
@@ -17,9 +17,9 @@ from vecrecall.ivf.plan import (
     ROWS_KEPT, ROWS_VIEW, SCALES, SHIFT, SIZES, STARTS, TILE_1, TILE_4, TILE_8, TOP, WIDTH,
 )  # fmt: skip
 from vecrecall.ivf.scratch import (
-    ASKED, BASES, BEST, CAPACITY, COUNTS, DOTS, ESTIMATE_BYTES, ESTIMATES, FLOATS, FORMS, FOUND, KEYS, LENGTHS,
-    LEVELS, LIMITS, LISTED, MASKS, NEXT, NUMBERS_OF, OFFSETS, ORDER, PAIR_BASES, PAIRS, PROBES, RESTS, SLOTS, TILE,
-    TILE_NUMBERS, Z,
+    ASKED, BASES, BEST, BLOCK_BASES, BLOCKS, CAPACITY, COUNTS, DOTS, ESTIMATE_BYTES, ESTIMATES, FLOATS, FORMS, FOUND,
+    KEYS, LENGTHS, LEVELS, LIMITS, LIMITS_OF_TILE, LISTED, NEXT, NO_LIMITS, NUMBERS_OF, NUMBERS_OF_TILE, OFFSETS, ORDER,
+    PAIR_BASES, PAIRS, PROBES, QUERIES, RESTS, SLOTS, STOPPED, Z,
 )  # fmt: skip
 from vecrecall.kernels.call import call
 from vecrecall.kernels.distances import distances
@@ -30,15 +30,16 @@ from vecrecall.kernels.memory import (
     root32, store32, store64, store_f32,
 )  # fmt: skip
 from vecrecall.kernels.pool import insert_sorted, row_of
-from vecrecall.kernels.survivors import append_survivors, cut, of_ordinal, ordinal
-from vecrecall.kernels.tile_queries import put_in_tile, write_tile_form
-from vecrecall.kernels.tiles import FACTOR, NUMBERS, START, THRESHOLD
+from vecrecall.kernels.survivors import append_survivors, cut, greatest, of_ordinal, ordinal
+from vecrecall.kernels.tile_queries import write_tile_form
+from vecrecall.kernels.tiles import FACTOR, FOUND as _MASKS, NUMBERS, START
 from vecrecall.vectors.ranking import estimated_distance, exact_distance, keep_nearest
 from vecrecall.vectors.spaces import METRIC_CODES
 
 _L2, _IP = METRIC_CODES["l2"], METRIC_CODES["ip"]
 _ZERO, _ONE, _TWO, _INFINITY = np.float32(0), np.float32(1), np.float32(2), np.float32(np.inf)
-_COARSE_START = NUMBERS - 1  # place of a query's start among centroids, whose codes have 8 bits
+_COARSE_START, _NUMBERS = 2, 3  # of a query: its start among centroids, whose codes have 8 bits, stands third
+_SHARED = 1  # fewer pairs of query and list than so many times the lists: each query scans its lists alone
 _AHEAD = 8  # candidates whose rows are asked for before they are needed
 _LINES = 16  # cache lines of a row that are asked for
 
@@ -75,31 +76,37 @@ def prepare(plan, scratch, i, q):
         for j in range(width):
             store_f32(z, j, load_f32(z, j) + load_f32(shift, j))
     step, total = write_tile_form(z, width, load64(scratch, FORMS) + width * i)
-    numbers = load64(scratch, NUMBERS_OF) + 4 * NUMBERS * i
+    numbers = load64(scratch, NUMBERS_OF) + 4 * _NUMBERS * i
     store_f32(numbers, FACTOR, -step if metric == _IP else -_TWO * step)
     store32(numbers, START, -((load64(plan, TOP) * total) >> 1))
     store32(numbers, _COARSE_START, -((255 * total) >> 1))
     return True
 
 
+@inner
+def seat(plan, scratch, query, start, place):
+    """Give a query its place in a tile; ``start``: which of its two, of codes or of centroids."""
+    own, numbers = load64(scratch, NUMBERS_OF) + 4 * _NUMBERS * query, load64(scratch, NUMBERS_OF_TILE)
+    store64(load64(scratch, QUERIES), place, load64(scratch, FORMS) + load64(plan, WIDTH) * query)
+    store32(numbers, NUMBERS * place + FACTOR, load32(own, FACTOR))
+    store32(numbers, NUMBERS * place + START, load32(own, start))
+
+
 @inlined
 def compare_with_centroids(plan, scratch, first, n):
     """Estimates of queries first..first + n, at most eight, to all centroids, in ESTIMATES."""
-    width, tile, numbers = load64(plan, WIDTH), load64(scratch, TILE), load64(scratch, TILE_NUMBERS)
-    size, step, function = int64(8), int64(1), load64(plan, COARSE_8)
+    step, function = int64(1), load64(plan, COARSE_8)
     if n == 1:
-        size, step, function = int64(1), int64(4), load64(plan, COARSE_1)
-    for t in range(n):
-        put_in_tile(load64(scratch, FORMS) + width * (first + t), width, tile, size, t)
-        own = load64(scratch, NUMBERS_OF) + 4 * NUMBERS * (first + t)
-        store32(numbers, NUMBERS * t + FACTOR, load32(own, FACTOR))
-        store32(numbers, NUMBERS * t + START, load32(own, _COARSE_START))
+        step, function = int64(4), load64(plan, COARSE_1)
+    for t in range(8 if n > 1 else 1):
+        seat(plan, scratch, first + min(t, n - 1), int64(_COARSE_START), t)
     n_blocks = (load64(plan, N_LISTS) + 31) >> 5
     for block in range(0, n_blocks, step):
         call(function, (
-            load64(plan, CENTROIDS), load64(plan, CENTROID_BYTES), load64(plan, NUMBERS_LISTED) + 4 * block,
-            width >> 3, tile, numbers, load64(plan, CENTROID_ADDENDS), load64(plan, CENTROID_SCALES),
-            load64(scratch, ESTIMATES) + 128 * block, load64(scratch, ESTIMATE_BYTES), load64(scratch, MASKS),
+            load64(plan, CENTROIDS), load64(plan, CENTROID_BYTES), load64(plan, NUMBERS_LISTED), block, block + 1,
+            load64(plan, WIDTH) >> 3, load64(scratch, QUERIES), load64(scratch, NUMBERS_OF_TILE),
+            load64(scratch, NO_LIMITS), load64(plan, CENTROID_ADDENDS), load64(plan, CENTROID_SCALES),
+            load64(scratch, ESTIMATES) + 128 * block, load64(scratch, ESTIMATE_BYTES), load64(scratch, STOPPED),
         ))  # fmt: skip
 
 
@@ -131,89 +138,117 @@ def choose_lists(plan, scratch, i, n_probes):
 
 @inner
 def take_survivors(scratch, query, base, block, estimates, mask, depth):
-    """Add what one query found in one block to its buffer; returns its limit, relative to the list's base."""
-    capacity, counts, limits = load64(scratch, CAPACITY), load64(scratch, COUNTS), load64(scratch, LIMITS)
+    """Add what one query found in one block of a list at distance ``base`` to its buffer."""
+    capacity, counts = load64(scratch, CAPACITY), load64(scratch, COUNTS)
     found = load64(scratch, FOUND) + 4 * capacity * query
     slots = load64(scratch, SLOTS) + 4 * capacity * query
     n = load32(counts, query)
     if n > capacity - 64:
-        n = cut_buffer(scratch, query, depth)
+        n = cut_buffer(scratch, query, depth, 2 + (depth >> 3))
     store32(counts, query, append_survivors(estimates, base, block << 5, mask, found, slots, n))
-    return load_f32(limits, query) - base
 
 
 @inner
-def cut_buffer(scratch, query, depth):
-    """Cut a query's buffer to its candidates; what is farther than the last of them is out from now on."""
-    capacity = load64(scratch, CAPACITY)
-    found, limits = load64(scratch, FOUND) + 4 * capacity * query, load64(scratch, LIMITS)
-    n = load32(load64(scratch, COUNTS), query)
+def cut_buffer(scratch, query, depth, more):
+    """Cut a query's buffer to its candidates, and up to ``more``; what is farther than all of them is out from now on.
+
+    Returns how many they are. The nearest ``depth`` of all that came are among them, whenever and however often it was
+    cut; without more there are no others.
+    """
+    capacity, counts = load64(scratch, CAPACITY), load64(scratch, COUNTS)
+    found, n = load64(scratch, FOUND) + 4 * capacity * query, load32(counts, query)
     if n > depth:
-        n = cut(found, load64(scratch, SLOTS) + 4 * capacity * query, n, depth, 2 + (depth >> 3))
-        farthest = load_f32(found, 0)
-        for j in range(1, n):
-            value = load_f32(found, j)
-            farthest = value if value > farthest else farthest
-        store_f32(limits, query, farthest)
-        store32(load64(scratch, COUNTS), query, n)
+        n = cut(found, load64(scratch, SLOTS) + 4 * capacity * query, n, depth, more)
+        store_f32(load64(scratch, LIMITS), query, greatest(found, n))
+        store32(counts, query, n)
     return n
 
 
 @inner
+def run_tile(plan, scratch, function, blocks, place, end):
+    """Compare the queries of a tile with blocks place..end of those listed; the place of the first survivors."""
+    call(function, (
+        load64(plan, CODES), load64(plan, BLOCK_BYTES), blocks, place, end, load64(plan, WIDTH) >> 3,
+        load64(scratch, QUERIES), load64(scratch, NUMBERS_OF_TILE), load64(scratch, LIMITS_OF_TILE),
+        load64(plan, ADDENDS), load64(plan, SCALES), load64(scratch, ESTIMATES), int64(128), load64(scratch, STOPPED),
+    ))  # fmt: skip
+    return load64(load64(scratch, STOPPED), int64(0))
+
+
+@inner
 def scan_list(plan, scratch, number, pairs, bases, n_pairs, depth):
-    """Compare the queries of n pairs with all codes of a list."""
-    width, tile, numbers = load64(plan, WIDTH), load64(scratch, TILE), load64(scratch, TILE_NUMBERS)
-    estimates, masks, limits = load64(scratch, ESTIMATES), load64(scratch, MASKS), load64(scratch, LIMITS)
-    starts, directory = load64(plan, STARTS), load64(plan, DIRECTORY)
-    lo, hi = load32(starts, number), load32(starts, number + 1)
-    codes, block_bytes = load64(plan, CODES), load64(plan, BLOCK_BYTES)
-    addends, scales = load64(plan, ADDENDS), load64(plan, SCALES)
-    first = int64(0)
-    while first < n_pairs:
-        size, step, function = int64(1), int64(4), load64(plan, TILE_1)
-        if n_pairs - first > 4:
-            size, step, function = int64(8), int64(1), load64(plan, TILE_8)
-        elif n_pairs - first > 1:
-            size, step, function = int64(4), int64(1), load64(plan, TILE_4)
-        n = min(size, n_pairs - first)
+    """Compare the queries of n pairs with all codes of a list, up to eight at a time."""
+    limits, masks = load64(scratch, LIMITS_OF_TILE), load64(scratch, STOPPED) + _MASKS
+    estimates, directory, starts = load64(scratch, ESTIMATES), load64(plan, DIRECTORY), load64(plan, STARTS)
+    end = load32(starts, number + 1)
+    for first in range(0, n_pairs, 8):
+        n = min(n_pairs - first, 8)
+        size, function = (int64(8), load64(plan, TILE_8)) if n > 4 else (int64(4), load64(plan, TILE_4))
         for t in range(size):
-            if t < n:
-                query = load32(pairs, first + t)
-                put_in_tile(load64(scratch, FORMS) + width * query, width, tile, size, t)
-                own = load64(scratch, NUMBERS_OF) + 4 * NUMBERS * query
-                store64(numbers, 2 * t, load64(own, 0))  # FACTOR and START
-                store_f32(numbers, NUMBERS * t + THRESHOLD, load_f32(limits, query) - load_f32(bases, first + t))
-            else:  # nothing survives in an idle row
-                store_f32(numbers, NUMBERS * t + THRESHOLD, -_INFINITY)
-        for place in range(lo, hi, step):
-            call(function, (
-                codes, block_bytes, directory + 4 * place, width >> 3, tile, numbers, addends, scales, estimates,
-                int64(128), masks,
-            ))  # fmt: skip
-            if size > 1:
-                some = load64(masks, 0) | load64(masks, 1)
-                if size == 8:
-                    some |= load64(masks, 2) | load64(masks, 3)
-                if some != 0:
-                    block = load32(directory, place)
-                    for t in range(n):
-                        mask = load32(masks, t)
-                        if mask != 0:
-                            limit = take_survivors(
-                                scratch, load32(pairs, first + t), load_f32(bases, first + t), block,
-                                estimates + 128 * t, mask, depth,
-                            )  # fmt: skip
-                            store_f32(numbers, NUMBERS * t + THRESHOLD, limit)
-            else:
-                for j in range(min(step, hi - place)):
-                    mask = load32(masks, j)
-                    if mask != 0:
-                        limit = take_survivors(
-                            scratch, load32(pairs, first), load_f32(bases, first), load32(directory, place + j),
-                            estimates + 128 * j, mask, depth,
-                        )  # fmt: skip
-                        store_f32(numbers, int64(THRESHOLD), limit)
-        first += n
+            query = load32(pairs, first + min(t, n - 1))
+            seat(plan, scratch, query, int64(START), t)
+            limit = load_f32(load64(scratch, LIMITS), query) - load_f32(bases, first + min(t, n - 1))
+            store_f32(limits, t, limit if t < n else -_INFINITY)  # nothing survives in an idle place
+        place = run_tile(plan, scratch, function, directory, load32(starts, number), end)
+        while place < end:
+            for t in range(n):
+                mask = load32(masks, t)
+                if mask != 0:
+                    query, base = load32(pairs, first + t), load_f32(bases, first + t)
+                    take_survivors(scratch, query, base, load32(directory, place), estimates + 128 * t, mask, depth)
+                    store_f32(limits, t, load_f32(load64(scratch, LIMITS), query) - base)
+            place = run_tile(plan, scratch, function, directory, place + 1, end)
+
+
+@inner
+def set_limits(scratch, query, lo, n):
+    """Limits of blocks lo..n of those that a query scans alone."""
+    limits, bases = load64(scratch, LIMITS_OF_TILE), load64(scratch, BLOCK_BASES)
+    limit = load_f32(load64(scratch, LIMITS), query)
+    for j in range(lo, n):
+        store_f32(limits, j, limit - load_f32(bases, j))
+
+
+@inlined
+def scan_blocks(plan, scratch, query, n, depth):
+    """Compare the seated query with the n blocks in BLOCKS, four at a time; bases of their lists are in BLOCK_BASES."""
+    blocks, bases, masks = load64(scratch, BLOCKS), load64(scratch, BLOCK_BASES), load64(scratch, STOPPED) + _MASKS
+    limits, estimates = load64(scratch, LIMITS_OF_TILE), load64(scratch, ESTIMATES)
+    set_limits(scratch, query, int64(0), n)
+    for j in range(n, n + 3):
+        store32(blocks, j, load32(blocks, int64(0)))
+        store_f32(limits, j, -_INFINITY)
+    place = run_tile(plan, scratch, load64(plan, TILE_1), blocks, int64(0), n)
+    while place < n:
+        limit = load_f32(load64(scratch, LIMITS), query)
+        for j in range(4):
+            mask = load32(masks, j)
+            if mask != 0:
+                base, block = load_f32(bases, place + j), load32(blocks, place + j)
+                take_survivors(scratch, query, base, block, estimates + 128 * j, mask, depth)
+        if load_f32(load64(scratch, LIMITS), query) < limit:
+            set_limits(scratch, query, place + 4, n)
+        place = run_tile(plan, scratch, load64(plan, TILE_1), blocks, place + 4, n)
+
+
+@inner
+def scan_alone(plan, scratch, query, n_probes, depth):
+    """Scan the lists of one query: the nearest, then the blocks of all others."""
+    probes, bases = load64(scratch, PROBES) + 4 * n_probes * query, load64(scratch, BASES) + 4 * n_probes * query
+    directory, starts = load64(plan, DIRECTORY), load64(plan, STARTS)
+    blocks, block_bases = load64(scratch, BLOCKS), load64(scratch, BLOCK_BASES)
+    seat(plan, scratch, query, int64(START), int64(0))
+    n = int64(0)
+    for p in range(n_probes):
+        number, base = load32(probes, p), load_f32(bases, p)
+        for place in range(load32(starts, number), load32(starts, number + 1)):
+            store32(blocks, n, load32(directory, place))
+            store_f32(block_bases, n, base)
+            n += 1
+        if p == 0 or p == n_probes - 1:
+            scan_blocks(plan, scratch, query, n, depth)
+            cut_buffer(scratch, query, depth, 2 + (depth >> 3))
+            n = int64(0)
 
 
 @inlined
@@ -248,17 +283,6 @@ def scan_by_list(plan, scratch, n, n_probes, p_lo, p_hi, depth, evals, lo):
             scan_list(plan, scratch, number, pairs + 4 * first, pair_bases + 4 * first, end - first, depth)
         first = end
     return total
-
-
-@inlined
-def scan_alone(plan, scratch, n_probes, depth):
-    """Scan the lists of the only query one after the other."""
-    pairs, probes, bases = load64(scratch, PAIRS), load64(scratch, PROBES), load64(scratch, BASES)
-    store32(pairs, int64(0), 0)
-    for p in range(n_probes):
-        scan_list(plan, scratch, load32(probes, p), pairs, bases + 4 * p, int64(1), depth)
-        if p == 0:
-            cut_buffer(scratch, int64(0), depth)
 
 
 @inner
@@ -357,23 +381,24 @@ def search_kernel(plan, queries, lo, hi, n_probes, depth, k, scratch, slots, fou
                 if evals[lo + i] >= 0:
                     evals[lo + i] = n_lists + choose_lists(plan, scratch, i, n_probes)
     n_answered = n
-    if n_lists > 0 and n == 1:
-        if evals[lo] >= 0:
-            scan_alone(plan, scratch, n_probes, depth)
+    if 0 < n_lists and n * n_probes < _SHARED * n_lists:
+        for i in range(n):
+            if evals[lo + i] >= 0:
+                scan_alone(plan, scratch, i, n_probes, depth)
     elif n_lists > 0:
         n_answered = scan_by_list(plan, scratch, n, n_probes, int64(0), int64(1), depth, evals, lo)
         for i in range(n_answered):  # queries of one list follow each other, since they share candidates
             store32(order, i, load32(load64(scratch, PAIRS), i))
-            cut_buffer(scratch, load32(order, i), depth)
+            cut_buffer(scratch, load32(order, i), depth, 2 + (depth >> 3))
         scan_by_list(plan, scratch, n, n_probes, int64(1), n_probes, depth, evals, lo)
     listed, following = load64(scratch, LISTED), load64(scratch, NEXT)
     n_following = int64(0)
     for o in range(n_answered + 1):
-        m, n_candidates = listed, n_following
+        n_candidates = n_following
         if o < n_answered:
             query = load32(order, o)
             if n_lists > 0:
-                cut_buffer(scratch, query, depth)
+                cut_buffer(scratch, query, depth, int64(0))
             n_following = list_candidates(plan, scratch, query, following)
         if o > 0:
             query = load32(order, o - 1)

@@ -21,11 +21,12 @@ from vecrecall.kernels.memory import (
     load_u8,
     root32,
     store32,
+    store64,
     store_f32,
     store_u8,
 )  # fmt: skip
 from vecrecall.kernels.survivors import place_of_least
-from vecrecall.kernels.tile_queries import put_in_tile, write_tile_form
+from vecrecall.kernels.tile_queries import write_tile_form
 from vecrecall.kernels.tiles import FACTOR, NUMBERS, START
 
 _ZERO, _HALF, _TWO, _TINY = np.float32(0), np.float32(0.5), np.float32(2), np.float32(1e-30)
@@ -110,24 +111,24 @@ def nearest_of_blocks(view, listed, function, z, lo, hi, places, squares, scratc
     """The vector of 8-bit blocks nearest to each of z[lo:hi], by estimate, and the estimate of the squared distance.
 
     ``listed``: 0, 1, ... as int32, one a block; ``function``: the tile of eight queries; ``places`` int32, ``squares``
-    float32, by number in z. ``scratch``: addresses, as int64, of the queries of a tile, their numbers, eight rows of
-    estimates (with room for 16 more), masks, one form.
+    float32, by number in z. ``scratch``: addresses, as int64, of eight forms, their addresses, numbers and limits
+    (infinity), eight rows of estimates (with room for 16 more), and what a tile finds.
     """
-    tile, numbers, estimates = load64(scratch, 0), load64(scratch, 1), load64(scratch, 2)
-    masks, form, width = load64(scratch, 3), load64(scratch, 4), view[5]
+    forms, queries, numbers = load64(scratch, 0), load64(scratch, 1), load64(scratch, 2)
+    limits, estimates, found, width = load64(scratch, 3), load64(scratch, 4), load64(scratch, 5), view[5]
     n_blocks = (view[4] + 31) >> 5
     out_bytes = 128 * n_blocks + 64
     for first in range(lo, hi, 8):
         n = min(hi - first, 8)
         for t in range(n):
-            step, total = write_tile_form(z + 4 * width * (first + t), width, form)
-            put_in_tile(form, width, tile, int64(8), t)
+            step, total = write_tile_form(z + 4 * width * (first + t), width, forms + width * t)
+            store64(queries, t, forms + width * t)
             store_f32(numbers, NUMBERS * t + FACTOR, -_TWO * step)
             store32(numbers, NUMBERS * t + START, -((255 * total) >> 1))
         for block in range(n_blocks):
             call(function, (
-                view[0], view[1], listed + 4 * block, width >> 3, tile, numbers, view[2], view[3],
-                estimates + 128 * block, out_bytes, masks,
+                view[0], view[1], listed, block, block + 1, width >> 3, queries, numbers, limits, view[2], view[3],
+                estimates + 128 * block, out_bytes, found,
             ))  # fmt: skip
         for t in range(n):
             row = z + 4 * width * (first + t)

@@ -147,6 +147,17 @@ def encode_query(rv, x, form, levels, dots, z):
 
 
 @kernel
+def project_rows(rv, x, row_bytes, n, z, lost, levels, dots):
+    """z of n rows, side by side in whole blocks, and the energy that it lacks. All arguments but n are addresses."""
+    for i in range(n):
+        row, to = x + i * row_bytes, z + 4 * i * rv[2]
+        rotate(rv, row, levels, dots, to)
+        full = squared_length(row, rv[5], (rv[0] + 15) >> 4, rv[15], dots)
+        within = squared_length(to, int64(0), rv[2] >> 4, rv[15], dots)
+        store_f32(lost, i, full - within if full > within else _ZERO)
+
+
+@kernel
 def encode_rows(rv, x, row_bytes, n, forms, form_bias, codes, code_bytes, bias, error, levels, dots, z):
     """Query forms, codes, biases and squared errors of n rows. All arguments but n are addresses or sizes in bytes."""
     for i in range(n):

@@ -135,7 +135,7 @@ def _extreme(less: bool) -> Any:
     return intrinsic(extreme)
 
 
-_least, _greatest = _extreme(less=True), _extreme(less=False)
+_least, greatest = _extreme(less=True), _extreme(less=False)
 
 
 @intrinsic
@@ -215,7 +215,7 @@ def cut(buffer, slots, n, want, more):
         return n
     for j in range(16):
         store_f32(buffer, n + j, np.float32(np.inf))
-    low, high = _least(buffer, n), _greatest(buffer, n)
+    low, high = _least(buffer, n), greatest(buffer, n)
     n_low, n_high = int64(0), n  # n_low are below low's place, n_high at most high
     at_low, at_high = ordinal(low) - 1, ordinal(high)
     for step in range(64):

@@ -8,7 +8,7 @@ from numba import cfunc, types
 from vecrecall.kernels.call import native_address
 from vecrecall.kernels.tiles import TILE_OF
 
-_SIGNATURE = types.void(*[types.int64] * 11)
+_SIGNATURE = types.void(*[types.int64] * 14)
 _tile_8_4 = TILE_OF[8, 4]
 _tile_4_4 = TILE_OF[4, 4]
 _tile_1_4 = TILE_OF[1, 4]
@@ -17,37 +17,37 @@ _tile_4_8 = TILE_OF[4, 8]
 _tile_1_8 = TILE_OF[1, 8]
 
 
-def _eight_of_4_bits(codes, block_bytes, listed, n_groups, queries, numbers, addends, scales, out, out_bytes, masks):
-    _tile_8_4(codes, block_bytes, listed, n_groups, queries, numbers, addends, scales, out, out_bytes, masks)
+def _sq4_8(codes, size, listed, place, end, groups, queries, numbers, limits, addends, scales, out, step, found):
+    _tile_8_4(codes, size, listed, place, end, groups, queries, numbers, limits, addends, scales, out, step, found)
 
 
-def _four_of_4_bits(codes, block_bytes, listed, n_groups, queries, numbers, addends, scales, out, out_bytes, masks):
-    _tile_4_4(codes, block_bytes, listed, n_groups, queries, numbers, addends, scales, out, out_bytes, masks)
+def _sq4_4(codes, size, listed, place, end, groups, queries, numbers, limits, addends, scales, out, step, found):
+    _tile_4_4(codes, size, listed, place, end, groups, queries, numbers, limits, addends, scales, out, step, found)
 
 
-def _one_of_4_bits(codes, block_bytes, listed, n_groups, queries, numbers, addends, scales, out, out_bytes, masks):
-    _tile_1_4(codes, block_bytes, listed, n_groups, queries, numbers, addends, scales, out, out_bytes, masks)
+def _sq4_1(codes, size, listed, place, end, groups, queries, numbers, limits, addends, scales, out, step, found):
+    _tile_1_4(codes, size, listed, place, end, groups, queries, numbers, limits, addends, scales, out, step, found)
 
 
-def _eight_of_8_bits(codes, block_bytes, listed, n_groups, queries, numbers, addends, scales, out, out_bytes, masks):
-    _tile_8_8(codes, block_bytes, listed, n_groups, queries, numbers, addends, scales, out, out_bytes, masks)
+def _sq8_8(codes, size, listed, place, end, groups, queries, numbers, limits, addends, scales, out, step, found):
+    _tile_8_8(codes, size, listed, place, end, groups, queries, numbers, limits, addends, scales, out, step, found)
 
 
-def _four_of_8_bits(codes, block_bytes, listed, n_groups, queries, numbers, addends, scales, out, out_bytes, masks):
-    _tile_4_8(codes, block_bytes, listed, n_groups, queries, numbers, addends, scales, out, out_bytes, masks)
+def _sq8_4(codes, size, listed, place, end, groups, queries, numbers, limits, addends, scales, out, step, found):
+    _tile_4_8(codes, size, listed, place, end, groups, queries, numbers, limits, addends, scales, out, step, found)
 
 
-def _one_of_8_bits(codes, block_bytes, listed, n_groups, queries, numbers, addends, scales, out, out_bytes, masks):
-    _tile_1_8(codes, block_bytes, listed, n_groups, queries, numbers, addends, scales, out, out_bytes, masks)
+def _sq8_1(codes, size, listed, place, end, groups, queries, numbers, limits, addends, scales, out, step, found):
+    _tile_1_8(codes, size, listed, place, end, groups, queries, numbers, limits, addends, scales, out, step, found)
 
 
 _FUNCTIONS = {
-    (8, 4): _eight_of_4_bits,
-    (4, 4): _four_of_4_bits,
-    (1, 4): _one_of_4_bits,
-    (8, 8): _eight_of_8_bits,
-    (4, 8): _four_of_8_bits,
-    (1, 8): _one_of_8_bits,
+    (8, 4): _sq4_8,
+    (4, 4): _sq4_4,
+    (1, 4): _sq4_1,
+    (8, 8): _sq8_8,
+    (4, 8): _sq8_4,
+    (1, 8): _sq8_1,
 }
 
 

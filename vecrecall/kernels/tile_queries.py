@@ -1,4 +1,4 @@
-"""Queries as tiles take them: int8 forms with a step of their own, and forms side by side."""
+"""Queries as tiles take them: int8, with a step of their own."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from vecrecall.kernels.dot import V16, V16F
-from vecrecall.kernels.jit import inlined, inner, int64
-from vecrecall.kernels.memory import I32, I64, clip, floor32, load32, load_f32, pointer, store32, store_u8
+from vecrecall.kernels.jit import inner, int64
+from vecrecall.kernels.memory import I32, I64, clip, floor32, load_f32, pointer, store_u8
 
 _HALF, _LOW, _HIGH, _TINY = np.float32(0.5), np.float32(-127), np.float32(127), np.float32(1e-30)
 
@@ -49,10 +49,3 @@ def write_tile_form(z, width, form):
         total += c
         store_u8(form, j, c)
     return most / _HIGH, total
-
-
-@inlined
-def put_in_tile(form, width, tile, n_queries, place):
-    """Copy a form to its place among the queries of a tile."""
-    for g in range(width >> 2):
-        store32(tile, g * n_queries + place, load32(form, g))

@@ -7,14 +7,17 @@ its vector and no horizontal sum is needed (the layout of FAISS' fast scan, Andr
 - 4 bits: ``[p / 8][32 vectors][4]`` bytes; the low nibbles are the first four of eight dimensions, the high ones the
   next four.
 
-Queries stand side by side: ``[p / 4][queries][4]`` int8; p is a multiple of 8. For each query there are four numbers of
-32 bits (:data:`NUMBERS`): the factor that turns integer sums into what the scale of a vector multiplies, the integer
-where sums start, the threshold, and one unused. A tile writes the estimates
+A query is held as p int8 (p a multiple of 8), with two numbers of 32 bits: the factor that turns integer sums into what
+the scale of a vector multiplies, and the integer where sums start. The estimate is
 
     estimate[query, vector] = addend[vector] + scale[vector] * (factor * sum)
 
-and one mask a block and query: the vectors whose estimate is below the threshold. An addend of +infinity is an empty
-place. The floats are multiplied and added one after the other, so estimates have the same bits on every processor.
+An addend of +infinity is an empty place. The floats are multiplied and added one after the other, so estimates have the
+same bits on every processor.
+
+A tile goes through a run of blocks until it meets estimates below the limit of their query (or, for a single query,
+their block). It writes where it stopped, the estimates there, and masks of those below; the caller takes them and goes
+on behind. Where nothing survives, nothing is written.
 """
 
 from typing import Any
@@ -29,7 +32,8 @@ from vecrecall.kernels.memory import F32, I16, I32, I64, pointer
 
 BLOCK = 32  # vectors of a block
 TILES = {8: 1, 4: 1, 1: 4}  # queries of a tile -> blocks that it takes at once
-FACTOR, START, THRESHOLD, NUMBERS = 0, 1, 2, 4  # of a query
+FACTOR, START, NUMBERS = 0, 1, 2  # of a query
+FOUND = 16  # bytes of what a tile writes before the masks (int32, one a query and block): the place where it stopped
 _GROUP = 8  # dimensions a step
 
 
@@ -58,53 +62,89 @@ def _estimates(b: Any, total: Any, factor: Any, scales: Any, addends: Any) -> An
     return b.fadd(b.fmul(b.fmul(b.sitofp(total, V16F), factor), scales), addends)
 
 
-def _tile(n_queries: int, bits: int) -> Any:
-    """An intrinsic for one size of tile and one width of codes, as a function of eleven int64."""
-    n_blocks, group_bytes = TILES[n_queries], 16 * bits * 2
+def _sums(b: Any, first: list[Any], queries: list[Any], starts: list[Any], n_groups: Any, bits: int) -> list[list[Any]]:
+    """The integer sums of each query (in a list by block and half of a block)."""
+    cells = []
+    for start in starts:
+        own = [cgutils.alloca_once(b, V16) for _ in range(2 * len(first))]
+        for cell in own:
+            b.store(start, cell)
+        cells.append(own)
+    with cgutils.for_range(b, n_groups) as loop:
+        at_query, at_code = b.shl(loop.index, I64(3)), b.mul(loop.index, I64(32 * bits))
+        for j, start_of_block in enumerate(first):
+            for four, half, part in _bytes_of_group(b, b.add(start_of_block, at_code), bits):
+                for query, own in zip(queries, cells):
+                    asked = _spread(b, _at(b, b.add(query, at_query), I64(4 * four), I32), V16)
+                    cell = own[2 * j + half]
+                    b.store(dot_u8_s8(b, b.load(cell, typ=V16), part, asked), cell)
+    return [[b.load(cell, typ=V16) for cell in own] for own in cells]
 
-    def tile(tc, codes, block_bytes, listed, n_groups, queries, numbers, addends, scales, out, out_bytes, masks):
+
+def _tile(n_queries: int, bits: int) -> Any:
+    """An intrinsic for one size of tile and one width of codes, as a function of fourteen int64.
+
+    codes, block_bytes: of the blocks; listed, place, end: block numbers (int32) and the run of them to go through;
+    n_groups: p / 8; queries: addresses of the queries; numbers, limits: by query (limits of a single query: by place);
+    addends, scales: of the vectors; out, out_bytes: where estimates go and bytes from one query to the next; found.
+    """
+    n_blocks = TILES[n_queries]
+
+    def tile(
+        tc, codes, block_bytes, listed, place, end, groups, queries, numbers, limits, addends, scales, out, out_bytes,
+        found,
+    ):  # fmt: skip
         def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:
-            codes, block_bytes, listed, n_groups, queries, numbers, addends, scales, out, out_bytes, masks = a
-            blocks = [b.sext(_at(b, listed, I64(4 * j), I32), I64) for j in range(n_blocks)]
+            (
+                codes, block_bytes, listed, place, end, groups, queries, numbers, limits, addends, scales, out,
+                out_bytes, found,
+            ) = a  # fmt: skip
+            asked = [_at(b, queries, I64(8 * q), I64, 8) for q in range(n_queries)]
+            starts = [_spread(b, _at(b, numbers, I64(4 * (NUMBERS * q + START)), I32), V16) for q in range(n_queries)]
+            at = cgutils.alloca_once(b, I64)
+            b.store(place, at)
+            look, work, write, done = (b.append_basic_block(name) for name in ("look", "work", "write", "done"))
+            b.branch(look)
+            b.position_at_end(look)
+            here = b.load(at, typ=I64)
+            b.store(here, pointer(b, found, I64), align=8)
+            b.cbranch(b.icmp_signed("<", here, end), work, done)
+
+            b.position_at_end(work)
+            numbers_at = b.add(listed, b.shl(here, I64(2)))
+            blocks = [b.sext(_at(b, numbers_at, I64(4 * j), I32), I64) for j in range(n_blocks)]
             first = [b.add(codes, b.mul(block, block_bytes)) for block in blocks]
-            cells: dict[tuple[int, int, int], Any] = {}
+            sums = _sums(b, first, asked, starts, groups, bits)
+            below, estimates, some = [], [], ir.Constant(I32, 0)
             for q in range(n_queries):
-                start = _spread(b, _at(b, numbers, I64(4 * (NUMBERS * q + START)), I32), V16)
-                for j in range(n_blocks):
+                factor = _spread(b, _at(b, numbers, I64(4 * (NUMBERS * q + FACTOR)), F32), V16F)
+                for j, block in enumerate(blocks):
+                    at_limit = I64(4 * q) if n_blocks == 1 else b.add(b.shl(here, I64(2)), I64(4 * j))
+                    limit = _spread(b, _at(b, limits, at_limit, F32), V16F)
+                    mask = ir.Constant(I32, 0)
                     for half in (0, 1):
-                        cells[q, j, half] = cgutils.alloca_once(b, V16)
-                        b.store(start, cells[q, j, half])
-            with cgutils.for_range(b, n_groups) as loop:
-                query = b.add(queries, b.mul(loop.index, I64(_GROUP * n_queries)))
-                offset = b.mul(loop.index, I64(group_bytes))
-                for j in range(n_blocks):
-                    for four, half, part in _bytes_of_group(b, b.add(first[j], offset), bits):
-                        for q in range(n_queries):
-                            asked = _spread(b, _at(b, query, I64(4 * (n_queries * four + q)), I32), V16)
-                            cell = cells[q, j, half]
-                            b.store(dot_u8_s8(b, b.load(cell, typ=V16), part, asked), cell)
-            for q in range(n_queries):
-                factor, threshold = (
-                    _spread(b, _at(b, numbers, I64(4 * (NUMBERS * q + which)), F32), V16F)
-                    for which in (FACTOR, THRESHOLD)
-                )
-                to = b.add(out, b.mul(out_bytes, I64(q)))
-                for j in range(n_blocks):
-                    below = ir.Constant(I32, 0)
-                    of_block = b.shl(blocks[j], I64(7))
-                    for half in (0, 1):
-                        of_half = b.add(of_block, I64(64 * half))
-                        estimate = _estimates(
-                            b, b.load(cells[q, j, half], typ=V16), factor, _at(b, scales, of_half, V16F),
-                            _at(b, addends, of_half, V16F),
-                        )  # fmt: skip
-                        b.store(estimate, pointer(b, b.add(to, I64(128 * j + 64 * half)), V16F), align=4)
-                        bit = b.zext(b.bitcast(b.fcmp_ordered("<", estimate, threshold), I16), I32)
-                        below = b.or_(below, b.shl(bit, I32(16 * half)))
-                    b.store(below, pointer(b, b.add(masks, I64(4 * (n_blocks * q + j))), I32), align=4)
+                        of_half = b.add(b.shl(block, I64(7)), I64(64 * half))
+                        scale, addend = _at(b, scales, of_half, V16F), _at(b, addends, of_half, V16F)
+                        estimate = _estimates(b, sums[q][2 * j + half], factor, scale, addend)
+                        bit = b.zext(b.bitcast(b.fcmp_ordered("<", estimate, limit), I16), I32)
+                        mask = b.or_(mask, b.shl(bit, I32(16 * half)))
+                        estimates.append((q, 128 * j + 64 * half, estimate))
+                    below.append(mask)
+                    some = b.or_(some, mask)
+            b.store(b.add(here, I64(n_blocks)), at)
+            b.cbranch(b.icmp_unsigned("==", some, I32(0)), look, write)
+
+            b.position_at_end(write)
+            for i, mask in enumerate(below):
+                b.store(mask, pointer(b, b.add(found, I64(FOUND + 4 * i)), I32), align=4)
+            for q, offset, estimate in estimates:
+                to = b.add(b.add(out, b.mul(out_bytes, I64(q))), I64(offset))
+                b.store(estimate, pointer(b, to, V16F), align=4)
+            b.branch(done)
+            b.position_at_end(done)
             return cx.get_dummy_value()
 
-        return types.void(*[types.int64] * 11), generate
+        return types.void(*[types.int64] * 14), generate
 
     return intrinsic(tile)
 

@@ -13,7 +13,10 @@ import numpy as np
 from vecrecall.vectors.memory import aligned_zeros
 
 SAMPLE = 8192  # rows that axes are trained on
+FAR_WORSE = 64.0  # an added row counts as at most so many times worse than those of the sample
 _FAR_OUT = 8.0  # times the length that 99 % of the rows keep within
+_WORSE = 1.5  # codes of rows added since training may be this much worse than those of the sample
+_DRIFT_SHARE = 16  # fewer rows than this share count as so many: only far worse ones are heard
 
 
 @dataclass(frozen=True)
@@ -111,3 +114,19 @@ def ordinary(sample: np.ndarray) -> np.ndarray:
     squares = np.einsum("ij,ij->i", moved, moved, dtype=np.float64)
     limit = _FAR_OUT**2 * float(np.quantile(squares, 0.99))
     return squares <= limit if limit > 0 else np.ones(len(sample), bool)
+
+
+def outgrown(n_trained: int, mean_error: float, n: int, n_since: int, error_since: float) -> bool:
+    """Whether n rows should be coded along axes trained again, from ``n_trained`` rows in the sample of the present.
+
+    While the sample was all there was, at each doubling; and whenever the rows added since are coded clearly worse
+    than the sample was (data have drifted): many somewhat worse, or a few that are far out.
+    """
+    if n_trained < SAMPLE and n >= 2 * n_trained:
+        return True
+    return error_since > _WORSE * mean_error * max(n_since, n / _DRIFT_SHARE)
+
+
+def sample_slots(n: int) -> np.ndarray:
+    """Slots of a training sample: evenly spread, at most ``SAMPLE``."""
+    return np.unique(np.linspace(0, n - 1, min(n, SAMPLE)).astype(np.int64))

@@ -39,7 +39,8 @@ class Rotation:
         self._numbers = np.zeros(padded(p, 4), np.int32)
         self._numbers[:p] = np.arange(p)
         self._constants = constants_block(1.0)
-        self._kept = (axes, codec, mean)
+        self.axes = axes
+        self._kept = (codec, mean)
         self.padded_p = padded(p, 16) if codec is None else codec.padded_p
         steps, shift = (0, 0) if codec is None else (address(codec.steps), address(codec.shift))
         self.view = (

@@ -12,7 +12,7 @@ import numpy as np
 from vecrecall.kernels.blocks import nearest_of_blocks, sum_by_list, write_blocks
 from vecrecall.kernels.memory import address
 from vecrecall.kernels.tile_functions import tile_function
-from vecrecall.kernels.tiles import BLOCK, NUMBERS
+from vecrecall.kernels.tiles import BLOCK, FOUND, NUMBERS
 from vecrecall.threads import Workers
 from vecrecall.vectors.memory import aligned_zeros
 
@@ -88,9 +88,11 @@ class Centroids:
         def work(lo: int, hi: int) -> None:
             width = self.blocks.width
             parts = [
-                np.zeros(8 * width, np.int8), np.zeros(8 * NUMBERS, np.float32),
-                np.zeros((8, BLOCK * n_blocks + 16), np.float32), np.zeros(8, np.int32), np.zeros(width, np.int8),
+                np.zeros((8, width), np.int8), np.zeros(8, np.int64), np.zeros((8, NUMBERS), np.float32),
+                np.full(8, np.inf, np.float32), np.zeros((8, BLOCK * n_blocks + 16), np.float32),
+                np.zeros(FOUND + 4 * 8, np.uint8).view(np.int64),
             ]  # fmt: skip
+            parts[1][:] = address(parts[0])  # tiles that are not full look somewhere
             addresses = np.array([address(part) for part in parts], np.int64)
             nearest_of_blocks(
                 self.blocks.view(len(self)), address(self.listed), tile_function(8, 8), address(z), lo, hi,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from vecrecall.errors import CorruptIndexError
 from vecrecall.inputs import Rows
 from vecrecall.kernels.forms import distance_function
 from vecrecall.kernels.memory import address
@@ -99,3 +100,14 @@ def refuse_beyond_half(rows: Rows) -> None:
                 f"X row {lo + beyond[0]} holds a value beyond {most:g}, the greatest of storage='f16'; scale the "
                 "vectors down or use storage='f32'"
             )
+
+
+def check_kept(kept: KeptRows, n: int) -> None:
+    """Raise CorruptIndexError where n kept rows are not finite or not filled up with zeros."""
+    values = kept.values[:n]
+    if kept.n != n:
+        raise CorruptIndexError(f"{kept.n} rows are kept, expected {n}")
+    if not np.isfinite(values).all():
+        raise CorruptIndexError(f"kept row {int(np.flatnonzero(~np.isfinite(values).all(1))[0])} is not finite")
+    if values[:, kept.dim :].any():
+        raise CorruptIndexError("a kept row is not filled up with zeros")

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vecrecall.errors import CorruptIndexError, IndexFileError, VecrecallError
     from vecrecall.exact.index import Exact
+    from vecrecall.graph import knn_graph
     from vecrecall.hits import Hits
     from vecrecall.hnsw.index import HNSW
     from vecrecall.ivf.index import IVF
@@ -35,6 +36,7 @@ __all__ = [
     "Hits",
     "IndexFileError",
     "VecrecallError",
+    "knn_graph",
     "load",
     "recall",
 ]
@@ -47,6 +49,7 @@ _HOME = {
     "Hits": "vecrecall.hits",
     "IndexFileError": "vecrecall.errors",
     "VecrecallError": "vecrecall.errors",
+    "knn_graph": "vecrecall.graph",
     "load": "vecrecall.loading",
     "recall": "vecrecall.measure.recall",
 }

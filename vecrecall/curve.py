@@ -1,7 +1,12 @@
-"""The curve of an index: recall by search settings, as measured on rows of its own data."""
+"""The curve of an index: recall by search settings, as measured on its own data.
+
+A stored row is an easier query than a new one: its list was made around it, and its links are its neighbours. So rows
+ask from a place off the data, away from one of their neighbours (:func:`off_the_data`).
+"""
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,12 +14,22 @@ import numpy as np
 
 from vecrecall.errors import IndexFileError
 
-KS = (10, 100)  # recall is measured at these
+NEIGHBOUR = 10  # rows are moved away from this one of their neighbours
+_MOVED = np.float32(0.75)  # by this part of its distance
+MEASURED_AGAIN = 2  # a curve is measured anew when there are so many times the vectors
+
+
+def off_the_data(rows: np.ndarray, neighbours: np.ndarray) -> np.ndarray:
+    """Rows (m, dim) float32, moved away from one neighbour each, as queries that the index does not hold.
+
+    How far was chosen on real sets, so that the recall of these is not above that of queries from elsewhere.
+    """
+    return rows + _MOVED * (rows - neighbours)
 
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """For each k of `KS` the settings worth taking: none is both cheaper and better.
+    """For each k that was measured the settings worth taking: none is both cheaper and better.
 
     Attributes
     ----------
@@ -39,17 +54,32 @@ class Curve:
                 front.append(point)
         return cls(names, np.array(front, np.float64).reshape(-1, 3 + len(names)), n)
 
-    def pick(self, k: int, target: float) -> tuple[dict[str, int], float, int]:
-        """(settings, their recall, the k they were measured at): the cheapest that reach a target, or the best.
+    def pick(self, k: int, target: float) -> tuple[dict[str, int], float]:
+        """(settings, recall): for each setting what reaches a target recall@k most cheaply, or else comes nearest.
 
-        Taken from the least measured k that is not below the one asked for, or else from the greatest.
+        Below the least k that was measured its settings are taken, between two settings are interpolated (on
+        logarithms), beyond the greatest they grow with k. The recall is the lesser of those that the settings had where
+        they were measured.
         """
         ks = np.unique(self.table[:, 0])
-        measured = ks[min(int(np.searchsorted(ks, k)), len(ks) - 1)]
-        rows = self.table[self.table[:, 0] == measured]
+        above = min(int(np.searchsorted(ks, k)), len(ks) - 1)
+        high, recall = self._row(ks[above], target)
+        if k > ks[above]:
+            values = high * (k / ks[above])
+        elif k == ks[above] or above == 0:
+            values = high
+        else:
+            low, recall_low = self._row(ks[above - 1], target)
+            share = np.log(k / ks[above - 1]) / np.log(ks[above] / ks[above - 1])
+            values, recall = low ** (1 - share) * high**share, min(recall, recall_low)
+        return dict(zip(self.names, np.ceil(values - 1e-9).astype(np.int64).tolist())), recall
+
+    def _row(self, k: float, target: float) -> tuple[np.ndarray, float]:
+        """(settings, recall) of the first row of a measured k that reaches a target, or of the last."""
+        rows = self.table[self.table[:, 0] == k]
         enough = np.flatnonzero(rows[:, 1] >= target)
         row = rows[enough[0] if len(enough) else -1]
-        return dict(zip(self.names, map(int, row[3:]))), float(row[1]), int(measured)
+        return row[3:], float(row[1])
 
     @classmethod
     def restored(cls, names: tuple[str, ...], table: Any, n: Any) -> Curve:
@@ -61,3 +91,13 @@ class Curve:
         ):  # fmt: skip
             raise IndexFileError("section 'curve' does not hold recall by settings")
         return cls(names, table, n)
+
+
+def warn_of_missed_target(target: float, recall: float, settings: str) -> None:
+    """Warn the caller of a search where no setting reached a target."""
+    if recall < target:
+        warnings.warn(
+            f"target_recall={target} is not reached by any {settings} that was tried on rows of the index; the best "
+            f"had {recall:.3f} and is taken; give {settings} for more",
+            stacklevel=4,
+        )

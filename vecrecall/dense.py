@@ -42,9 +42,10 @@ class DenseIndex(Index):
     ) -> Hits:
         """Hits of (slots, distances, evals) as kernels wrote them, flat; evals -1: a query is not finite."""
         slots, distances, evals = answers
-        if evals.min(initial=0) < 0:
+        alone = len(queries) == 1  # numpy's looks at arrays cost as much as a tenth of a single query
+        if (evals[0] if alone else evals.min(initial=0)) < 0:
             refuse_not_finite(queries)
-        if self._metric == "cosine" and (distances[::k] == 1).any():
+        if self._metric == "cosine" and (distances[0] == 1 if alone else (distances[::k] == 1).any()):
             n_zero = _answer_zeros(queries, slots, ids.n)
             warn_of_zeros(n_zero, "query", 2)
         if ids.kind != "range":

@@ -52,6 +52,15 @@ class Rows:
         for lo in range(0, self.n, step):
             yield lo, self.tile(lo, min(lo + step, self.n))
 
+    def tiles_as(self, dtype: np.dtype[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
+        """Yield (lo, tile) over all rows: values of `dtype` if they were given as such, else float32."""
+        if self.dtype != dtype:
+            yield from self.tiles()
+            return
+        step = max(1, _TILE_BYTES // (dtype.itemsize * self.dim))
+        for lo in range(0, self.n, step):
+            yield lo, self._values[lo : lo + step]
+
     def take(self, rows: NDArray[np.integer]) -> Float32s:
         """Return a float32 copy, shape (len(rows), dim), C order, of the named rows."""
         return _as_float32(self._values[rows])

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from vecrecall.curve import Curve
 from vecrecall.errors import IndexFileError
 from vecrecall.file import File
 from vecrecall.vectors.axes import Axes, padded
@@ -61,3 +62,10 @@ def restored_axes(file: File, dim: int, p: Any) -> Axes:
         for name, shape in shapes.items()
     }
     return Axes(dim, p, **arrays)
+
+
+def restored_curve(file: File, names: tuple[str, ...]) -> Curve | None:
+    """The curve of a file, None where it holds none."""
+    if "curve" not in file.sections:
+        return None
+    return Curve.restored(names, file.sections["curve"], file.parameters["n_at_curve"])

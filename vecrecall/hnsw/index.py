@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vecrecall.curve import MEASURED_AGAIN, Curve, warn_of_missed_target
 from vecrecall.dense import DenseIndex
 from vecrecall.errors import CorruptIndexError
 from vecrecall.file import File
 from vecrecall.hits import Hits
 from vecrecall.hnsw import stored
 from vecrecall.hnsw.building import Workbench
+from vecrecall.hnsw.calibration import NAMES, measured_curve
 from vecrecall.hnsw.check import check_content
 from vecrecall.hnsw.content import Content, empty
 from vecrecall.hnsw.estimate import estimated_memory
@@ -23,7 +25,8 @@ from vecrecall.hnsw.training import FEWEST
 from vecrecall.hnsw.walker import Walker
 from vecrecall.ids import Ids
 from vecrecall.index import restore_shared
-from vecrecall.inputs import Rows, as_choice, as_count, as_rows
+from vecrecall.inputs import Rows, as_choice, as_count, as_recall, as_rows
+from vecrecall.sections import restored_curve
 from vecrecall.progress import progress_bar
 from vecrecall.threads import Workers, n_threads
 from vecrecall.vectors.rows import refuse_beyond_half
@@ -60,9 +63,12 @@ class HNSW(DenseIndex):
 
     kind = "hnsw"
 
-    def __init__(self, content: Content, ids: Ids, parameters: Parameters, ef: int) -> None:
+    def __init__(
+        self, content: Content, ids: Ids, parameters: Parameters, ef: int, target_recall: float | None = None
+    ) -> None:
         super().__init__(content.space.dim, content.space.metric, ids)
-        self._content, self._settings, self._ef = content, parameters, ef
+        self._content, self._settings, self._ef, self._target = content, parameters, ef, target_recall
+        self._curve: Curve | None = None
         self._bench: Workbench | None = None
         self._walker = Walker()
 
@@ -81,7 +87,8 @@ class HNSW(DenseIndex):
         order: str | NDArray[np.integer] = "random",
         schedule: str = "parallel",
         fill: bool | None = None,
-        ef: int = EF,
+        ef: int | None = None,
+        target_recall: float | None = None,
         seed: int = 0,
         threads: int | None = None,
         progress: bool = False,
@@ -125,8 +132,11 @@ class HNSW(DenseIndex):
         fill : bool, optional
             Give free places in a row of links to the nearest candidates that the heuristic rejected. Default: True
             for schedule="parallel".
-        ef : int, default 64
-            Default of :meth:`search`.
+        ef : int, optional
+            Default of :meth:`search`. Default: 64.
+        target_recall : float, optional
+            Recall@k, above 0 and at most 1, for which :meth:`search` takes its ``ef`` from the index's own curve, which
+            is then measured at once; in place of ``ef``.
         seed : int, default 0
             Of every random choice.
         threads : int, optional
@@ -159,10 +169,16 @@ class HNSW(DenseIndex):
             order="random" if positions is not None else as_choice(order, "order", ORDERS),
             schedule=schedule, fill=fill, seed=seed,
         )  # fmt: skip
-        ef = as_count(ef, "ef")
+        if target_recall is not None and ef is not None:
+            raise ValueError(f"target_recall={target_recall} was given with ef={ef}, which it chooses; leave one out")
+        ef = EF if ef is None else as_count(ef, "ef")
+        target = None if target_recall is None else as_recall(target_recall)
         index = cls(empty(Space(metric, rows.dim), parameters), Ids(), parameters, ef)
         index._grow(rows, ids, checked_order(positions, rows.n, parameters), n_workers, progress)
         index._bench = None  # working memory of adds; a finished build does not hold it
+        if target is not None:
+            index._target = target
+            index._ef_for(1, target, n_workers)
         return index
 
     def add(self, X: Any, ids: Any = None, *, threads: int | None = None, progress: bool = False) -> None:
@@ -187,7 +203,10 @@ class HNSW(DenseIndex):
         with self._lock.alone:
             self._grow(rows, ids, None, n_workers, progress)
 
-    def search(self, Q: Any, k: int = 10, *, ef: int | None = None, threads: int | None = None) -> Hits:
+    def search(
+        self, Q: Any, k: int = 10, *, ef: int | None = None, target_recall: float | None = None,
+        threads: int | None = None,
+    ) -> Hits:  # fmt: skip
         """Find the k nearest vectors of each query.
 
         Parameters
@@ -197,6 +216,10 @@ class HNSW(DenseIndex):
         ef : int, optional
             Candidates held while walking: the knob between recall and speed. Default: the index's own. Raised to k
             where it is smaller.
+        target_recall : float, optional
+            Recall@k for which ``ef`` is taken from the curve of the index, in place of ``ef``. The first such search
+            measures the curve, on rows of the index against exact search, and so does one after the index has
+            doubled: 256 n dim multiplications. It is saved with the index.
         threads : int, optional
             Threads over the queries of a batch. Default: all that the process may use.
 
@@ -210,12 +233,25 @@ class HNSW(DenseIndex):
         Raises
         ------
         ValueError, TypeError
-            For queries of another dimension, with NaN or infinity, and for k or ef below 1.
+            For queries of another dimension, with NaN or infinity, for k or ef below 1, for a target_recall beside ef,
+            or where no rows are kept to measure it by.
+
+        Warns
+        -----
+        UserWarning
+            If no ``ef`` reached the target on the rows that it was measured on; the best is taken.
         """
         k = as_count(k, "k")
-        ef = self._ef if ef is None else as_count(ef, "ef")
+        if target_recall is not None and ef is not None:
+            raise ValueError(f"target_recall={target_recall} was given with ef={ef}, which it chooses; leave one out")
         queries, single, n_workers = self._asked(Q, threads)
         with self._lock.shared:
+            if ef is not None:
+                ef = as_count(ef, "ef")
+            elif target_recall is None and self._target is None:
+                ef = self._ef
+            else:
+                ef = self._ef_for(k, target_recall, n_workers)
             answers = self._walker.answer(self._content, queries, k, ef, n_workers)
             ids = self._ids
         return self._hits(queries, single, k, answers, ids)
@@ -254,12 +290,40 @@ class HNSW(DenseIndex):
 
     @property
     def ef(self) -> int:
-        """Default of :meth:`search`; saved with the index."""
+        """Default of :meth:`search`, where there is no target_recall; saved with the index. To set it ends a target."""
         return self._ef
 
     @ef.setter
     def ef(self, value: int) -> None:
-        self._ef = as_count(value, "ef")
+        self._ef, self._target = as_count(value, "ef"), None
+
+    @property
+    def target_recall(self) -> float | None:
+        """Recall@k that a search takes its ``ef`` for, in place of :attr:`ef`; saved with the index, and may be set."""
+        return self._target
+
+    @target_recall.setter
+    def target_recall(self, value: float | None) -> None:
+        self._target = None if value is None else as_recall(value)
+
+    def _ef_for(self, k: int, target_recall: float | None, n_workers: int) -> int:
+        """``ef`` for a recall@k, of the index where None is given; measures the curve if there is none of this size."""
+        target = self._target if target_recall is None else as_recall(target_recall)
+        assert target is not None
+        content, curve = self._content, self._curve
+        if curve is None or content.n >= MEASURED_AGAIN * curve.n:
+            if content.kept is None:
+                raise ValueError(
+                    f"target_recall={target} was given, but no rows are kept to measure recall by; "
+                    "give ef, or build with keep='auto'"
+                )
+            curve = self._curve = measured_curve(content, n_workers)
+        if curve is None:  # all rows are ranked
+            return self._ef
+        setting, recall = curve.pick(k, target)
+        if target_recall is not None:
+            warn_of_missed_target(target, recall, "ef")
+        return setting["ef"]
 
     @property
     def ef_construction(self) -> int:
@@ -320,21 +384,33 @@ class HNSW(DenseIndex):
         what = "f32" if self._settings.storage == "auto" else self._settings.storage
         if isinstance(walked, CodedRows):
             what = f"{walked.codec.storage} codes of {walked.codec.p} dimensions"
-        return f"M={self._settings.M}, ef_construction={content.ef_construction}, ef={self._ef}, {what}, {kept}"
+        return f"M={self._settings.M}, ef_construction={content.ef_construction}, {self._aim()}, {what}, {kept}"
+
+    def _aim(self) -> str:
+        """What searches take where nothing is given."""
+        return f"ef={self._ef}" if self._target is None else f"ef for recall {self._target:g}"
 
     def _parameters(self) -> dict[str, Any]:
-        return {"graph": self._settings.as_dict(), "ef": self._ef, **stored.parameters_of(self._content)}
+        chosen = {"ef": self._ef, "target_recall": self._target}
+        if self._curve is not None:
+            chosen["n_at_curve"] = self._curve.n
+        return {"graph": self._settings.as_dict(), **chosen, **stored.parameters_of(self._content)}
 
     def _counts(self) -> dict[str, int]:
         return stored.counts_of(self._content)
 
     def _sections(self) -> dict[str, NDArray[Any]]:
-        return stored.sections_of(self._content)
+        curve = {} if self._curve is None else {"curve": self._curve.table}
+        return stored.sections_of(self._content) | curve
 
     @classmethod
     def _restore(cls, file: File) -> HNSW:
         dim, metric, ids = restore_shared(file)
         parameters = Parameters.checked(**file.parameters["graph"])
         content = stored.restored_content(file, dim, metric, parameters)
-        return cls(content, ids, parameters, as_count(file.parameters["ef"], "ef"))
+        target = file.parameters.get("target_recall")
+        ef = as_count(file.parameters["ef"], "ef")
+        index = cls(content, ids, parameters, ef, None if target is None else as_recall(target))
+        index._curve = restored_curve(file, NAMES)
+        return index
 

@@ -57,7 +57,7 @@ class Content:
         object.__setattr__(self, "plan_address", address(plan))
         object.__setattr__(self, "constants", constants_block(1.0))
         if self.trained is not None and self.rotation is None:
-            object.__setattr__(self, "rotation", Rotation(self.trained.axes))
+            object.__setattr__(self, "rotation", Rotation(self.trained.axes, products=space.metric == "ip"))
         plan[fields.METRIC :][:5] = (
             METRIC_CODES[space.metric], space.dim, space.padded_dim, self.n, self.kept is not None,
         )  # fmt: skip

@@ -67,7 +67,7 @@ class Growth:
     def _made_anew(self) -> Content:
         """Axes, centroids and lists from the rows."""
         axes, shift, n_sample = self._axes()
-        rotation = Rotation(axes)
+        rotation = Rotation(axes, products=self.old.space.metric == "ip")
         rotated = Rotated(self.old.space, rotation, shift, self.workers)
         z, rests = self._rotated(rotated, 0)
         k = min(self.parameters.n_lists or default_lists(self.n), self.n)

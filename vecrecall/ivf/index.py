@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
-from math import ceil, sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vecrecall.curve import MEASURED_AGAIN, warn_of_missed_target
 from vecrecall.dense import DenseIndex
 from vecrecall.errors import CorruptIndexError
 from vecrecall.file import File
@@ -27,8 +26,6 @@ from vecrecall.ivf.searcher import Searcher
 from vecrecall.progress import progress_bar
 from vecrecall.threads import Workers, n_threads
 from vecrecall.vectors.spaces import METRICS, Space
-
-_MEASURED_AGAIN = 2  # the curve is measured anew when there are so many times the vectors
 
 
 class IVF(DenseIndex):
@@ -224,16 +221,10 @@ class IVF(DenseIndex):
         target = self._settings.target_recall if target_recall is None else as_recall(target_recall)
         if curve is None:  # all rows are ranked
             return 1, k
-        setting, recall, measured = curve.pick(k, target)
-        if target_recall is not None and recall < target:
-            warnings.warn(
-                f"target_recall={target} is not reached by any nprobe and rerank that were tried on rows of the index; "
-                f"the best had {recall:.3f} and is taken; give nprobe and rerank for more",
-                stacklevel=3,
-            )
-        times = k / measured
-        nprobe = setting["nprobe"] if times <= 1 else ceil(setting["nprobe"] * sqrt(times))
-        return nprobe, max(k, ceil(setting["rerank"] * times))
+        setting, recall = curve.pick(k, target)
+        if target_recall is not None:
+            warn_of_missed_target(target, recall, "nprobe and rerank")
+        return setting["nprobe"], max(k, setting["rerank"])
 
     def _grow(self, rows: Rows, ids: Any, n_workers: int, progress: bool) -> None:
         """Add rows; nothing of the index changes before all is done."""
@@ -243,7 +234,7 @@ class IVF(DenseIndex):
         with Workers(n_workers) as workers, progress_bar("adding", rows.n, progress) as advance:
             content = Growth(self._content, rows, dtype, self._settings, workers, advance).run()
         curve = content.curve
-        if curve is None or content.n >= _MEASURED_AGAIN * curve.n:
+        if curve is None or content.n >= MEASURED_AGAIN * curve.n:
             curve = measured_curve(content, n_workers) or curve
         kept = content.kept if self._settings.keep is not None or content.lists is None else None
         content = replace(content, curve=curve, kept=kept)
@@ -270,15 +261,26 @@ class IVF(DenseIndex):
         """Lists that the vectors are shared among; 0 while there are too few vectors."""
         return self._content.n_lists
 
-    @property
-    def nprobe(self) -> int:
-        """Default of :meth:`search` for k = 10: lists scanned."""
-        return self._chosen(10, None)[0]
+    def settings(self, k: int = 10, target_recall: float | None = None) -> dict[str, int]:
+        """Return the ``nprobe`` and ``rerank`` that :meth:`search` takes for a recall@k (default: that of the index).
 
-    @property
-    def rerank(self) -> int:
-        """Default of :meth:`search` for k = 10: candidates ranked by kept rows."""
-        return self._chosen(10, None)[1]
+        Examples
+        --------
+        >>> import numpy as np
+        >>> index = IVF.build(np.random.default_rng(0).standard_normal((6000, 32)))
+        >>> sorted(index.settings(k=10, target_recall=0.9))
+        ['nprobe', 'rerank']
+        """
+        nprobe, rerank = self._chosen(as_count(k, "k"), target_recall)
+        return {"nprobe": nprobe, "rerank": rerank}
+
+    def by_list(self) -> NDArray[np.int64]:
+        """Return all slots, those of one list after another, so that near vectors stand together."""
+        lists = self._content.lists
+        if lists is None:
+            return np.arange(len(self))
+        rows = lists.row_of[lists.listed].reshape(-1)
+        return rows[rows >= 0].astype(np.int64)
 
     @property
     def target_recall(self) -> float:
@@ -322,7 +324,8 @@ class IVF(DenseIndex):
         assert content.trained is not None
         settings = ""
         if content.curve is not None:
-            settings = f", nprobe={self.nprobe} rerank={self.rerank} for recall@10 {self.target_recall:g}"
+            nprobe, rerank = self._chosen(10, None)
+            settings = f", nprobe={nprobe} rerank={rerank} for recall@10 {self.target_recall:g}"
         return (
             f"n_lists={content.n_lists}{settings}, {self._settings.storage} codes of "
             f"{content.trained.axes.p} dimensions, {kept}"

@@ -15,7 +15,7 @@ from vecrecall.kernels.tiles import BLOCK, TILES
 from vecrecall.vectors.kmeans import Blocks
 from vecrecall.vectors.memory import aligned_zeros, grown
 
-_SPARE = max(TILES.values()) - 1  # a tile may read so many block numbers behind those of a list
+_SPARE = 2 * max(TILES.values()) - 1  # a tile may read so many block numbers behind those of a list
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,7 +29,6 @@ class Rotated:
         products = self.space.metric == "ip"
         z = np.empty((len(rows), self.rotation.padded_p), np.float32)
         rests = np.zeros(len(rows), np.float32)
-        beyond = np.zeros(1) if products else self.rotation.axes.move_into_range(asking)
 
         def work(lo: int, hi: int) -> None:
             levels, dots = np.zeros(self.rotation.level_bytes, np.uint8), np.zeros(z.shape[1] + 16, np.int32)
@@ -41,5 +40,5 @@ class Rotated:
         self.workers.run(work, 0, len(rows), _SLICE)
         if products:
             z = (z + self.shift) * row_lengths(rows)[:, None].astype(np.float32)
-            return z, np.zeros(len(rows), np.float32)
-        return z, (rests + beyond).astype(np.float32)
+            rests[:] = 0
+        return z, rests

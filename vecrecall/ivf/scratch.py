@@ -42,11 +42,11 @@ class Scratch:
             FLOATS: 4 * n * dim, FORMS: n * width, NUMBERS_OF: 12 * n, LENGTHS: 4 * n, RESTS: 4 * n, PROBES: 4 * probes,
             BASES: 4 * probes, FOUND: 4 * (n * capacity + ROOM), SLOTS: 4 * (n * capacity + ROOM), COUNTS: 4 * n,
             LIMITS: 4 * n, ORDER: 4 * n, OFFSETS: 4 * (n_lists + 1), PAIRS: 4 * probes, PAIR_BASES: 4 * probes,
-            QUERIES: 8 * _MOST, NUMBERS_OF_TILE: 4 * NUMBERS * _MOST, LIMITS_OF_TILE: 4 * max(_MOST, n_blocks + 4),
+            QUERIES: 8 * _MOST, NUMBERS_OF_TILE: 4 * NUMBERS * _MOST, LIMITS_OF_TILE: 4 * max(_MOST, n_blocks + 8),
             NO_LIMITS: 4 * max(_MOST, n_lists // BLOCK + 4), ESTIMATES: 4 * _MOST * row,
             STOPPED: FOUND_BYTES + 4 * _MOST, LISTED: 4 * listed, KEYS: 4 * listed, NEXT: 4 * listed,
             BEST: 8 * (k + FRONT + 16), LEVELS: level_bytes, DOTS: 4 * (width + 16), Z: 4 * _MOST * width,
-            ASKED: 4 * dim, BLOCKS: 4 * (n_blocks + 4), BLOCK_BASES: 4 * (n_blocks + 4),
+            ASKED: 4 * dim, BLOCKS: 4 * (n_blocks + 8), BLOCK_BASES: 4 * (n_blocks + 8),
         }  # fmt: skip
         lines = [-(-n_bytes // 64) + 1 for n_bytes in parts.values()]
         self.memory = aligned_zeros((_HEAD + 8 * sum(lines),), np.int64)

@@ -215,7 +215,7 @@ def scan_blocks(plan, scratch, query, n, depth):
     blocks, bases, masks = load64(scratch, BLOCKS), load64(scratch, BLOCK_BASES), load64(scratch, STOPPED) + _MASKS
     limits, estimates = load64(scratch, LIMITS_OF_TILE), load64(scratch, ESTIMATES)
     set_limits(scratch, query, int64(0), n)
-    for j in range(n, n + 3):
+    for j in range(n, n + 7):  # a tile reads so many behind
         store32(blocks, j, load32(blocks, int64(0)))
         store_f32(limits, j, -_INFINITY)
     place = run_tile(plan, scratch, load64(plan, TILE_1), blocks, int64(0), n)

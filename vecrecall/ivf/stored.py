@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from vecrecall.curve import Curve
 from vecrecall.errors import IndexFileError
 from vecrecall.file import File
 from vecrecall.ivf.calibration import NAMES
@@ -17,7 +16,7 @@ from vecrecall.ivf.content import Content, Trained
 from vecrecall.ivf.lists import Lists, readable
 from vecrecall.ivf.parameters import Parameters
 from vecrecall.kernels.tiles import BLOCK
-from vecrecall.sections import restored_axes, restored_rows, section, sections_of_axes, sections_of_rows
+from vecrecall.sections import restored_axes, restored_curve, restored_rows, section, sections_of_axes, sections_of_rows
 from vecrecall.vectors.axes import padded
 from vecrecall.vectors.kmeans import Blocks, Centroids
 from vecrecall.vectors.spaces import Space
@@ -74,12 +73,10 @@ def restored_content(file: File, dim: int, metric: str, parameters: Parameters) 
     values = section(file, "centroids", np.float32, (file.counts["lists"], width))
     if not np.isfinite(values).all() or not np.isfinite(error):
         raise IndexFileError("a centroid or a number among the parameters is not finite")
-    curve = None
-    if "curve" in file.sections:
-        curve = Curve.restored(NAMES, file.sections["curve"], file.parameters["n_at_curve"])
     return Content(
         n, space, kept, trained, Centroids(values, products=metric == "ip"),
-        _restored_lists(file, n, width, parameters.bits), curve, int(file.parameters["n_since_training"]), error,
+        _restored_lists(file, n, width, parameters.bits), restored_curve(file, NAMES),
+        int(file.parameters["n_since_training"]), error,
     )  # fmt: skip
 
 

@@ -146,15 +146,39 @@ def encode_query(rv, x, form, levels, dots, z):
     return write_form(rv, z, squared_length(x, rv[5], (rv[0] + 15) >> 4, rv[15], dots), form)
 
 
+@inlined
+def _move_into_range(rv, x):
+    """Move x to the nearest place that it can be rotated from; returns the square of how far."""
+    outside = np.int32(0)
+    for j in range(rv[0]):
+        level = (load_f32(x, j) - load_f32(rv[3], j)) * load_f32(rv[4], j)
+        outside |= np.int32(level < _ZERO) | np.int32(level > _TOP)
+    beyond = _ZERO
+    if outside != 0:
+        for j in range(rv[0]):
+            low = load_f32(rv[3], j)
+            inside = clip(load_f32(x, j), low, low + _TOP / load_f32(rv[4], j))
+            beyond += (load_f32(x, j) - inside) * (load_f32(x, j) - inside)
+            store_f32(x, j, inside)
+    return beyond
+
+
 @kernel
 def project_rows(rv, x, row_bytes, n, z, lost, levels, dots):
-    """z of n rows, side by side in whole blocks, and the energy that it lacks. All arguments but n are addresses."""
+    """z of n rows, side by side in whole blocks, and the energy that it lacks. All arguments but n are addresses.
+
+    Under distances a row outside the range of the axes is moved into it first (x changes), and how far counts as lost:
+    what stands outside would else be added to distances from both sides, and rows far out would be far from each other.
+    """
     for i in range(n):
         row, to = x + i * row_bytes, z + 4 * i * rv[2]
+        beyond = _ZERO
+        if rv[16] == 0:
+            beyond = _move_into_range(rv, row)
         rotate(rv, row, levels, dots, to)
         full = squared_length(row, rv[5], (rv[0] + 15) >> 4, rv[15], dots)
         within = squared_length(to, int64(0), rv[2] >> 4, rv[15], dots)
-        store_f32(lost, i, full - within if full > within else _ZERO)
+        store_f32(lost, i, beyond + full - within if full > within else beyond)
 
 
 @kernel

@@ -182,14 +182,19 @@ def root32(tc: Any, x: Any) -> Any:
     return types.float32(types.float32), generate
 
 
+def ask_for(b: Any, address: Any) -> None:
+    """LLVM prefetch of the cache line at an address; harmless where the address is not mapped."""
+    kind = ir.FunctionType(ir.VoidType(), [I8.as_pointer(), I32, I32, I32])
+    function = cgutils.get_or_insert_function(b.module, kind, "llvm.prefetch.p0")
+    b.call(function, [pointer(b, address, I8), I32(0), I32(3), I32(1)])
+
+
 @intrinsic
 def prefetch(tc: Any, address: Any) -> Any:
     """Ask for the cache line at an address; harmless where the address is not mapped."""
 
     def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:
-        kind = ir.FunctionType(ir.VoidType(), [I8.as_pointer(), I32, I32, I32])
-        function = cgutils.get_or_insert_function(b.module, kind, "llvm.prefetch.p0")
-        b.call(function, [pointer(b, a[0], I8), I32(0), I32(3), I32(1)])
+        ask_for(b, a[0])
         return cx.get_dummy_value()
 
     return types.void(_ADDRESS), generate

@@ -28,7 +28,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from vecrecall.kernels.dot import V16, V16F, dot_u8_s8
-from vecrecall.kernels.memory import F32, I16, I32, I64, pointer
+from vecrecall.kernels.memory import F32, I16, I32, I64, ask_for, pointer
 
 BLOCK = 32  # vectors of a block
 TILES = {8: 1, 4: 1, 1: 4}  # queries of a tile -> blocks that it takes at once
@@ -62,8 +62,10 @@ def _estimates(b: Any, total: Any, factor: Any, scales: Any, addends: Any) -> An
     return b.fadd(b.fmul(b.fmul(b.sitofp(total, V16F), factor), scales), addends)
 
 
-def _sums(b: Any, first: list[Any], queries: list[Any], starts: list[Any], n_groups: Any, bits: int) -> list[list[Any]]:
-    """The integer sums of each query (in a list by block and half of a block)."""
+def _sums(
+    b: Any, first: list[Any], coming: list[Any], queries: list[Any], starts: list[Any], n_groups: Any, bits: int
+) -> list[list[Any]]:
+    """The integer sums of each query (in a list by block and half of a block); blocks to come are asked for."""
     cells = []
     for start in starts:
         own = [cgutils.alloca_once(b, V16) for _ in range(2 * len(first))]
@@ -73,6 +75,8 @@ def _sums(b: Any, first: list[Any], queries: list[Any], starts: list[Any], n_gro
     with cgutils.for_range(b, n_groups) as loop:
         at_query, at_code = b.shl(loop.index, I64(3)), b.mul(loop.index, I64(32 * bits))
         for j, start_of_block in enumerate(first):
+            for line in range(bits // 2 if coming else 0):
+                ask_for(b, b.add(coming[j], b.add(at_code, I64(64 * line))))
             for four, half, part in _bytes_of_group(b, b.add(start_of_block, at_code), bits):
                 for query, own in zip(queries, cells):
                     asked = _spread(b, _at(b, b.add(query, at_query), I64(4 * four), I32), V16)
@@ -114,7 +118,11 @@ def _tile(n_queries: int, bits: int) -> Any:
             numbers_at = b.add(listed, b.shl(here, I64(2)))
             blocks = [b.sext(_at(b, numbers_at, I64(4 * j), I32), I64) for j in range(n_blocks)]
             first = [b.add(codes, b.mul(block, block_bytes)) for block in blocks]
-            sums = _sums(b, first, asked, starts, groups, bits)
+            coming = []
+            if n_queries == 1:  # alone, a query waits for memory
+                following = [b.sext(_at(b, numbers_at, I64(4 * (n_blocks + j)), I32), I64) for j in range(n_blocks)]
+                coming = [b.add(codes, b.mul(block, block_bytes)) for block in following]
+            sums = _sums(b, first, coming, asked, starts, groups, bits)
             below, estimates, some = [], [], ir.Constant(I32, 0)
             for q in range(n_queries):
                 factor = _spread(b, _at(b, numbers, I64(4 * (NUMBERS * q + FACTOR)), F32), V16F)

@@ -69,7 +69,7 @@ class Centroids:
         self.values = aligned_zeros((k, width), np.float32)
         self.values[:] = values
         self.blocks = Blocks.empty(-(-k // BLOCK), width, 8)
-        self.listed = np.minimum(np.arange(-(-k // BLOCK) + 4, dtype=np.int32), (k - 1) // BLOCK).astype(np.int32)
+        self.listed = np.minimum(np.arange(-(-k // BLOCK) + 8, dtype=np.int32), (k - 1) // BLOCK).astype(np.int32)
         zeros, origin = np.zeros(k, np.int32), np.zeros((1, width), np.float32)
         with Workers(1) as alone:
             self.blocks.write(
@@ -87,7 +87,7 @@ class Centroids:
 
         def work(lo: int, hi: int) -> None:
             width = self.blocks.width
-            parts = [
+            parts: list[np.ndarray] = [
                 np.zeros((8, width), np.int8), np.zeros(8, np.int64), np.zeros((8, NUMBERS), np.float32),
                 np.full(8, np.inf, np.float32), np.zeros((8, BLOCK * n_blocks + 16), np.float32),
                 np.zeros(FOUND + 4 * 8, np.uint8).view(np.int64),

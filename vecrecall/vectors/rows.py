@@ -44,7 +44,7 @@ class KeptRows:
             values = wide
         values = grown(values, n)
         inverse = None if self.inverse is None else grown(self.inverse, n)
-        for lo, tile in rows.tiles():
+        for lo, tile in rows.tiles_as(values.dtype) if inverse is None else rows.tiles():
             at = slice(self.n + lo, self.n + lo + len(tile))
             values[at, : self.dim] = tile
             if inverse is not None:
@@ -54,6 +54,11 @@ class KeptRows:
     def take(self, slots: np.ndarray | slice) -> np.ndarray:
         """Rows by slot as float32 (m, dim)."""
         return self.values[slots, : self.dim].astype(np.float32)
+
+    def compared(self, slots: np.ndarray) -> np.ndarray:
+        """Rows by slot as they are compared: float32 (m, dim), under cosine of unit length."""
+        rows = self.take(slots)
+        return rows if self.inverse is None else rows * self.inverse[slots, None]
 
     @property
     def name(self) -> str:

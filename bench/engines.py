@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from bench.sweep import Clock, K
 
 EFS = [10, 12, 14, 17, 20, 24, 28, 34, 40, 50, 64, 80, 100, 128, 160, 200, 280, 400]
+PROBES = [2, 3, 4, 6, 8, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128, 160, 192, 256]
+_FEW_PROBES = [2, 4, 6, 8, 12, 16, 24, 32, 48, 64]
 N_WARM = 5_000  # rows of the small index that compiles the kernels outside the clock
 Maker = Callable[[NDArray, str, int, Clock], "Engine"]
 
@@ -81,6 +83,36 @@ def ours(**parameters: Any) -> Maker:
     return make
 
 
+def ours_ivf(X: NDArray, metric: str, threads: int, clock: Clock) -> Engine:
+    """vr.IVF with the defaults."""
+    import vecrecall as vr
+
+    small = vr.IVF.build(X[:N_WARM], metric=metric, threads=threads)
+    for Q in (X[:8], X[:4], X[0]):
+        small.search(Q, K, nprobe=1, rerank=K, threads=threads)
+    index, cost = timed(lambda: vr.IVF.build(X, metric=metric, threads=threads), clock)
+
+    def search(Q: NDArray, parameter: tuple[int, int]) -> NDArray:
+        return index.search(Q, K, nprobe=parameter[0], rerank=parameter[1], threads=threads).ids
+
+    probes = [p for p in PROBES if p <= index.n_lists] or [1]
+    parameters = [(p, r) for p in probes for r in (11, 13, 16, 20, 28, 40, 60, 90)]
+    return Engine(cost, search, parameters, index, "defaults")
+
+
+def exact(X: NDArray, metric: str, threads: int, clock: Clock) -> Engine:
+    """vr.Exact."""
+    import vecrecall as vr
+
+    vr.Exact.build(X[:N_WARM], metric=metric).search(X[:8], K, threads=threads)
+    index, cost = timed(lambda: vr.Exact.build(X, metric=metric), clock)
+
+    def search(Q: NDArray, parameter: int) -> NDArray:
+        return index.search(Q, K, threads=threads).ids
+
+    return Engine(cost, search, [1], index, "defaults")
+
+
 def hnswlib_(X: NDArray, metric: str, threads: int, clock: Clock) -> Engine:
     """hnswlib, float32, M=16, ef_construction=200."""
     import hnswlib
@@ -133,23 +165,28 @@ def faiss_hnsw(spec: str) -> Maker:
     return make
 
 
-def faiss_ivf(X: NDArray, metric: str, threads: int, clock: Clock) -> Engine:
-    """faiss IVF-PQ fast scan with 4-bit codes, ranked by the float32 rows."""
-    import faiss
+def faiss_ivf(n_lists: int | None = None, dims: int | None = None) -> Maker:
+    """faiss IVF-PQ fast scan with 4-bit codes for so many dimensions each, ranked by the float32 rows."""
 
-    faiss.omp_set_num_threads(threads)
-    dim = X.shape[1]
-    spec = f"IVF{256 if len(X) < 150_000 else 512},PQ{dim // 2 if dim <= 256 else dim // 4}x4fs,RFlat"
-    index = faiss.index_factory(dim, spec, _faiss_metric(metric))
-    _, cost = timed(lambda: (index.train(X), index.add(X)), clock)
-    lists = faiss.downcast_index(index.base_index)
+    def make(X: NDArray, metric: str, threads: int, clock: Clock) -> Engine:
+        import faiss
 
-    def search(Q: NDArray, parameter: tuple[int, int]) -> NDArray:
-        lists.nprobe, index.k_factor = parameter
-        return index.search(Q, K)[1]
+        faiss.omp_set_num_threads(threads)
+        dim, named = X.shape[1], n_lists is not None
+        lists = n_lists or (256 if len(X) < 150_000 else 512)
+        spec = f"IVF{lists},PQ{dim // (dims or (2 if dim <= 256 else 4))}x4fs,RFlat"
+        index = faiss.index_factory(dim, spec, _faiss_metric(metric))
+        _, cost = timed(lambda: (index.train(X), index.add(X)), clock)
+        inverted = faiss.downcast_index(index.base_index)
 
-    parameters = [(n, factor) for n in (2, 4, 6, 8, 12, 16, 24, 32, 48, 64) for factor in (3, 6, 12)]
-    return Engine(cost, search, parameters, index, spec)
+        def search(Q: NDArray, parameter: tuple[int, float]) -> NDArray:
+            inverted.nprobe, index.k_factor = parameter
+            return index.search(Q, K)[1]
+
+        probes, factors = (PROBES, (1, 1.5, 2, 3, 4, 6, 10, 16)) if named else (_FEW_PROBES, (3, 6, 12))
+        return Engine(cost, search, [(n, factor) for n in probes for factor in factors], index, spec)
+
+    return make
 
 
 def kannolo_(codes: bool) -> Maker:
@@ -229,14 +266,17 @@ def svs_(codes: bool) -> Maker:
     return make
 
 
-OURS: dict[str, Maker] = {"ours": ours(), "ours-f32": ours(storage="f32")}
+OURS: dict[str, Maker] = {
+    "ours": ours(), "ours-f32": ours(storage="f32"), "ours-ivf": ours_ivf, "exact": exact,
+}  # fmt: skip
 
 PEERS: dict[str, Maker] = {
     "hnswlib": hnswlib_,
     "faiss-hnsw": faiss_hnsw("HNSW16"),
     "faiss-hnsw-sq8": faiss_hnsw("HNSW32_SQ8,RFlat"),
     "faiss-hnsw-sq8-16": faiss_hnsw("HNSW16_SQ8,RFlat"),
-    "faiss-ivfpqfs": faiss_ivf,
+    "faiss-ivfpqfs": faiss_ivf(),
+    **{f"faiss-ivf{n}-{dims}": faiss_ivf(n, dims) for n in (256, 512, 1024) for dims in (2, 4)},
     "kannolo": kannolo_(codes=False),
     "kannolo-rq": kannolo_(codes=True),
     "svs-f16": svs_(codes=False),

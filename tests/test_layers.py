@@ -29,7 +29,7 @@ LAYERS = (
     ("dense",),
     ("exact",),  # the truth, by which the others measure themselves
     ("hnsw", "ivf", "sparse"),
-    ("loading", "graph"),
+    ("loading", "graph", "choosing"),
     ("measure", "io"),
     ("analysis",),
     ("cli", "adapters"),

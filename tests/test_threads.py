@@ -84,8 +84,12 @@ def test_an_interrupt_is_raised_when_nobody_works_any_more() -> None:
         time.sleep(0.1)
         ended.append(a)
 
-    with Workers(2) as workers, pytest.raises(KeyboardInterrupt):
-        workers.run(work, 0, 2, 1)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had it ignored
+    try:
+        with Workers(2) as workers, pytest.raises(KeyboardInterrupt):
+            workers.run(work, 0, 2, 1)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert len(ended) == 1
 
 

@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vecrecall.choosing import build
     from vecrecall.errors import CorruptIndexError, IndexFileError, VecrecallError
     from vecrecall.exact.index import Exact
     from vecrecall.graph import knn_graph
@@ -36,6 +37,7 @@ __all__ = [
     "Hits",
     "IndexFileError",
     "VecrecallError",
+    "build",
     "knn_graph",
     "load",
     "recall",
@@ -49,6 +51,7 @@ _HOME = {
     "Hits": "vecrecall.hits",
     "IndexFileError": "vecrecall.errors",
     "VecrecallError": "vecrecall.errors",
+    "build": "vecrecall.choosing",
     "knn_graph": "vecrecall.graph",
     "load": "vecrecall.loading",
     "recall": "vecrecall.measure.recall",

@@ -12,9 +12,11 @@ from rich.console import Console
 
 from vecrecall.exact.index import Exact
 from vecrecall.hnsw.index import HNSW
+from vecrecall.ivf.index import IVF
 
 _METRICS = ("l2", "ip", "cosine")
 _STORAGES = ("sq4", "sq8", "f16", "f32")
+_CODES = ("sq4", "sq8")
 _N_ROWS = 2_200  # half of them are enough for every storage to train and use its codes
 _DIM = 160  # more than one block of 128 dimensions, and a remainder
 
@@ -26,6 +28,9 @@ def _uses(X: NDArray[np.float32]) -> Iterator[tuple[str, Callable[[], None]]]:
     for storage in _STORAGES:
         for metric in _METRICS:
             yield f"HNSW {storage} {metric}", partial(_use_graph, X, storage, metric)
+    for storage in _CODES:
+        for metric in _METRICS:
+            yield f"IVF {storage} {metric}", partial(_use_lists, X, storage, metric)
 
 
 def _use_exact(X: NDArray[np.float32], metric: str) -> None:
@@ -42,6 +47,16 @@ def _use_graph(X: NDArray[np.float32], storage: str, metric: str) -> None:
     index.search(X[0], 10)
     if metric == _METRICS[0]:
         HNSW.build(X[:half], metric=metric, storage=storage, schedule="sequential")
+
+
+def _use_lists(X: NDArray[np.float32], storage: str, metric: str) -> None:
+    """Build, grow and search an inverted file: with and without rows, a batch and one query."""
+    half = len(X) // 2
+    for keep in ("auto", None):
+        index = IVF.build(X[:half], metric=metric, storage=storage, keep=keep, n_lists=8)
+        index.add(X[half:])
+        for Q in (X[:9], X[:3], X[0]):
+            index.search(Q, 10, nprobe=8, rerank=20)
 
 
 def compile_all() -> None:

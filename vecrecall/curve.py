@@ -84,20 +84,22 @@ class Curve:
     @classmethod
     def restored(cls, names: tuple[str, ...], table: Any, n: Any) -> Curve:
         """The curve that a file holds."""
+        whole = np.array([0, *range(3, 3 + len(names))])  # k and the settings
         if (
             not isinstance(table, np.ndarray) or table.dtype != np.float64 or table.ndim != 2 or len(table) == 0
-            or table.shape[1] != 3 + len(names) or not np.isfinite(table).all() or (table[:, 3:] < 1).any()
-            or (table[:, 3:] > 2**31).any() or type(n) is not int
+            or table.shape[1] != 3 + len(names) or not np.isfinite(table).all()
+            or (table[:, whole] < 1).any() or (table[:, whole] > 2**31).any() or (table[:, whole] % 1 != 0).any()
+            or (table[:, 1] < 0).any() or (table[:, 1] > 1).any() or type(n) is not int or n < 1
         ):  # fmt: skip
             raise IndexFileError("section 'curve' does not hold recall by settings")
         return cls(names, table, n)
 
 
-def warn_of_missed_target(target: float, recall: float, settings: str) -> None:
-    """Warn the caller of a search where no setting reached a target."""
+def warn_of_missed_target(target: float, recall: float, settings: str, calls: int) -> None:
+    """Warn, where no setting reached a target, the user ``calls`` above."""
     if recall < target:
         warnings.warn(
-            f"target_recall={target} is not reached by any {settings} that was tried on rows of the index; the best "
-            f"had {recall:.3f} and is taken; give {settings} for more",
-            stacklevel=4,
+            f"target_recall={target} was not reached by any {settings} that was tried on the index's own data; the "
+            f"best had {recall:.3f} and is taken; keep rows if none are kept, or ask for a recall that is reached",
+            stacklevel=calls + 2,
         )

@@ -322,7 +322,7 @@ class HNSW(DenseIndex):
             return self._ef
         setting, recall = curve.pick(k, target)
         if target_recall is not None:
-            warn_of_missed_target(target, recall, "ef")
+            warn_of_missed_target(target, recall, "ef", 2)
         return setting["ef"]
 
     @property

@@ -1,8 +1,8 @@
-"""The curve of an inverted file: recall by ``nprobe`` and ``rerank`` on rows of the index.
+"""The curve of an inverted file: recall by ``nprobe`` and ``rerank`` of queries off the data (:mod:`vecrecall.curve`).
 
-A few hundred queries off the data (:mod:`vecrecall.curve`) ask for their neighbours. What is true is what a scan of all
-lists finds when far more candidates are ranked exactly than are asked for. Then, for each number of lists, candidates
-are sorted by their estimates: the places of the true ones tell the recall of each depth of re-ranking.
+What is true is what a scan of all lists finds when far more candidates are ranked exactly than are asked for; where
+four times as many would change it, codes hide neighbours, and the truth comes from exact search. Then, for each number
+of lists, candidates are sorted by their estimates: the places of the true ones tell the recall of each depth.
 """
 
 from __future__ import annotations
@@ -12,14 +12,18 @@ from dataclasses import replace
 import numpy as np
 
 from vecrecall.curve import NEIGHBOUR, Curve, off_the_data
+from vecrecall.exact.search import nearest
 from vecrecall.ivf.content import Content
 from vecrecall.ivf.searcher import Searcher
 
 NAMES = ("nprobe", "rerank")
 _ASKING = {10: 384, 100: 96}  # rows that ask, by k
-_DEEP, _TRUTH = 12, 8  # times k: candidates looked at, candidates that decide what is true
+_TRUTH = 8  # times k: candidates that decide what is true, and four times as many that have to agree
+_AGREED = 0.999
 _PROBES = (1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128, 160, 192, 256, 384, 512, 1024, 2048)
 _DEPTHS = (1.0, 1.1, 1.3, 1.6, 2.0, 2.4, 2.8, 3.4, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0)  # times k
+_DEEPER = (16.0, 24.0, 32.0, 48.0, 64.0)  # where those do not suffice
+_SUFFICE = 0.98  # recall that depths suffice for
 _PROBES_OF_NEIGHBOURS = 16  # to find the neighbours that rows are moved away from
 _ENOUGH = 0.999  # lists are no longer added when so much is found
 
@@ -29,30 +33,52 @@ _CODE, _PAIR, _ROW, _BYTE = 0.0055, 30.0, 60.0, 0.12  # a dimension of a code, a
 Point = tuple[float, ...]
 
 
-def measured_curve(content: Content, n_workers: int) -> Curve | None:
-    """The curve of a content with kept rows; None where all rows are ranked anyway."""
-    if content.lists is None or content.kept is None or content.n < 2:
+def measured_curve(content: Content, n_workers: int, *, reranked: bool) -> Curve | None:
+    """The curve of a content with kept rows; None where all rows are ranked anyway.
+
+    reranked : False for an index that will not keep them, whose answers are ranked by estimates.
+    """
+    if content.lists is None or content.kept is None:
         return None
     searcher = Searcher()
-    points = [
-        point for k, n_asking in _ASKING.items() for point in _points(content, searcher, k, n_asking, n_workers)
-    ]
+    points: list[Point] = []
+    for k, n_asking in _ASKING.items():
+        queries = _queries(content, searcher, n_asking, n_workers)
+        truth = _truth(content, searcher, queries, min(k, content.n), n_workers)
+        own: list[Point] = []
+        for depths in (_DEPTHS, _DEPTHS + _DEEPER) if reranked else (_DEPTHS[:1],):
+            own = _points(content, searcher, queries, truth, k, depths, n_workers)
+            if max(point[1] for point in own) >= _SUFFICE:
+                break
+        points += own
     return Curve.of_points(NAMES, points, content.n)
 
 
-def _points(content: Content, searcher: Searcher, k: int, n_asking: int, n_workers: int) -> list[Point]:
-    """Points (k, recall, cost, nprobe, rerank)."""
-    n, n_lists, most = content.n, content.n_lists, min(k, content.n)
-    queries = _queries(content, searcher, n_asking, n_workers)
-    by_estimates, deep = replace(content, kept=None), min(_DEEP * most, n)
-    found, _, _ = searcher.answer(content, queries, most, n_lists, min(_TRUTH * most, n), n_workers)
-    truth = found.reshape(len(queries), -1)
+def _truth(content: Content, searcher: Searcher, queries: np.ndarray, k: int, n_workers: int) -> np.ndarray:
+    """True slots (q, k)."""
+    kept, n = content.kept, content.n
+    assert kept is not None
+    found = [
+        searcher.answer(content, queries, k, content.n_lists, min(times * k, n), n_workers)[0].reshape(-1, k)
+        for times in (_TRUTH, 4 * _TRUTH)
+    ]
+    if _share_found(found[0], found[1], np.array([k]))[0] >= _AGREED:
+        return found[1]
+    nobody = np.full(len(queries), -1)
+    return nearest(kept.values[:n, : kept.dim], queries, k, content.space.metric, nobody, n_workers)[0]
+
+
+def _points(
+    content: Content, searcher: Searcher, queries: np.ndarray, truth: np.ndarray, k: int, times: tuple[float, ...],
+    n_workers: int,
+) -> list[Point]:  # fmt: skip
+    """Points (k, recall, cost, nprobe, rerank), for depths of so many times k."""
+    depths = np.unique(np.minimum(np.ceil(np.multiply(times, truth.shape[1])).astype(np.int64), content.n))
+    by_estimates, deep = replace(content, kept=None), int(depths[-1])
     points: list[Point] = []
-    for nprobe in sorted({min(p, n_lists) for p in (*_PROBES, n_lists)}):
+    for nprobe in sorted({min(p, content.n_lists) for p in (*_PROBES, content.n_lists)}):
         found, _, evals = searcher.answer(by_estimates, queries, deep, nprobe, deep, n_workers)
-        shown = found.reshape(len(queries), -1)
-        depths = np.unique(np.minimum(np.ceil(np.multiply(_DEPTHS, most)).astype(np.int64), shown.shape[1]))
-        recalls = _share_found(shown, truth, depths).tolist()
+        recalls = _share_found(found.reshape(len(queries), -1), truth, depths).tolist()
         for rerank, recall in zip(depths.tolist(), recalls):
             points.append((k, recall, _cost(content, float(evals.mean()), nprobe, rerank), nprobe, rerank))
         if recalls[-1] >= _ENOUGH:

@@ -69,13 +69,13 @@ class Growth:
         axes, shift, n_sample = self._axes()
         rotation = Rotation(axes, products=self.old.space.metric == "ip")
         rotated = Rotated(self.old.space, rotation, shift, self.workers)
-        z, rests = self._rotated(rotated, 0)
+        z, rests, beyond = self._rotated(rotated, 0)
         k = min(self.parameters.n_lists or default_lists(self.n), self.n)
         sample = np.sort(self.rng.choice(self.n, min(self.n, max(PER_LIST * k, FEWEST)), replace=False))
         values = kmeans(z[sample], k, self.rng, self.workers)
         lists = Lists.empty(k, rotation.padded_p, self.parameters.bits)
         lists, values, errors = self._placed(lists, values, z, rests, 0, rotated)
-        trained = Trained(axes, shift, n_sample, float(errors.mean(dtype=np.float64)), self.n)
+        trained = Trained(axes, shift, n_sample, float((errors + beyond).mean(dtype=np.float64)), self.n)
         return self._content(trained, rotation, values, lists, 0, 0.0)
 
     def _grown(self) -> Content:
@@ -84,9 +84,9 @@ class Growth:
         assert old.trained is not None and old.rotation is not None
         assert old.lists is not None and old.centroids is not None
         rotated = Rotated(old.space, old.rotation, old.trained.shift, self.workers)
-        z, rests = self._rotated(rotated, old.n)
+        z, rests, beyond = self._rotated(rotated, old.n)
         lists, values, errors = self._placed(old.lists, old.centroids.values, z, rests, old.n, rotated)
-        errors = np.minimum(errors, FAR_WORSE * old.trained.mean_error)
+        errors = np.minimum(errors + beyond, FAR_WORSE * old.trained.mean_error)
         error = old.error_since + float(errors.sum(dtype=np.float64))
         return self._content(old.trained, old.rotation, values, lists, old.n_since + self.rows.n, error)
 
@@ -111,16 +111,16 @@ class Growth:
             return self.rows.tile(slots.start - self.old.n, slots.stop - self.old.n)
         return self.rows.take(slots - self.old.n)
 
-    def _rotated(self, rotated: Rotated, first: int) -> tuple[np.ndarray, np.ndarray]:
-        """z and rests of slots first..n."""
+    def _rotated(self, rotated: Rotated, first: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """z, rests and how far outside (squared), of slots first..n."""
         z = np.empty((self.n - first, rotated.rotation.padded_p), np.float32)
-        rests = np.empty(len(z), np.float32)
+        rests, beyond = np.empty(len(z), np.float32), np.empty(len(z), np.float32)
         for lo in range(first, self.n, _TILE):
             hi = min(lo + _TILE, self.n)
             at = slice(lo - first, hi - first)
-            z[at], rests[at] = rotated(self._take(slice(lo, hi)), np.arange(lo, hi))
+            z[at], rests[at], beyond[at] = rotated(self._take(slice(lo, hi)), np.arange(lo, hi))
             self.progress(hi - self.old.n)
-        return z, rests
+        return z, rests, beyond
 
     def _placed(
         self, lists: Lists, values: np.ndarray, z: np.ndarray, rests: np.ndarray, first: int, rotated: Rotated
@@ -130,7 +130,7 @@ class Growth:
         rows = np.arange(first, self.n, dtype=np.int32)
 
         def again(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            return rotated(self._take(rows), rows)
+            return rotated(self._take(rows), rows)[:2]
 
         lists, values, z, rests, numbers, rows = split_overfull(
             lists, values, z, rests, numbers, rows, None if self.kept is None else again, self.rng, self.workers

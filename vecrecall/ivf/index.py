@@ -119,6 +119,12 @@ class IVF(DenseIndex):
         ValueError, TypeError
             Input or parameters that are refused, saying why; nothing is built.
 
+        Warns
+        -----
+        UserWarning
+            If no settings reached the target on the data, which codes of rows that are not kept may well do: the best
+            are taken.
+
         Notes
         -----
         Memory of the index: about n * (p / 2 + 13) bytes for codes of p dimensions and lists, a twentieth more for
@@ -223,7 +229,7 @@ class IVF(DenseIndex):
             return 1, k
         setting, recall = curve.pick(k, target)
         if target_recall is not None:
-            warn_of_missed_target(target, recall, "nprobe and rerank")
+            warn_of_missed_target(target, recall, "nprobe and rerank", 2)
         return setting["nprobe"], max(k, setting["rerank"])
 
     def _grow(self, rows: Rows, ids: Any, n_workers: int, progress: bool) -> None:
@@ -233,10 +239,14 @@ class IVF(DenseIndex):
             return
         with Workers(n_workers) as workers, progress_bar("adding", rows.n, progress) as advance:
             content = Growth(self._content, rows, dtype, self._settings, workers, advance).run()
+        reranked = self._settings.keep is not None
         curve = content.curve
         if curve is None or content.n >= MEASURED_AGAIN * curve.n:
-            curve = measured_curve(content, n_workers) or curve
-        kept = content.kept if self._settings.keep is not None or content.lists is None else None
+            curve = measured_curve(content, n_workers, reranked=reranked) or curve
+            if curve is not None:
+                _, recall = curve.pick(10, self._settings.target_recall)
+                warn_of_missed_target(self._settings.target_recall, recall, "nprobe and rerank", 2)
+        kept = content.kept if reranked or content.lists is None else None
         content = replace(content, curve=curve, kept=kept)
         extended = self._ids.extended(checked, rows.n)
         self._content, self._ids = content, extended

@@ -39,7 +39,7 @@ from vecrecall.vectors.spaces import METRIC_CODES
 _L2, _IP = METRIC_CODES["l2"], METRIC_CODES["ip"]
 _ZERO, _ONE, _TWO, _INFINITY = np.float32(0), np.float32(1), np.float32(2), np.float32(np.inf)
 _COARSE_START, _NUMBERS = 2, 3  # of a query: its start among centroids, whose codes have 8 bits, stands third
-_SHARED = 1  # fewer pairs of query and list than so many times the lists: each query scans its lists alone
+_SHARED = 2  # fewer pairs of query and list than so many times the lists: each query scans its lists alone
 _AHEAD = 8  # candidates whose rows are asked for before they are needed
 _LINES = 16  # cache lines of a row that are asked for
 

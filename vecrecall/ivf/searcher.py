@@ -9,7 +9,7 @@ from vecrecall.ivf.scratch import Scratch
 from vecrecall.ivf.search import search_kernel
 from vecrecall.threads import run
 
-_SLICE = 1024  # queries answered together: more share the reading of lists, fewer fit the caches
+_SLICE = 2048  # queries answered together: more share the reading of lists, fewer fit the caches
 _FEWEST = 64  # queries that a worker is started for
 _BYTES = 1 << 26  # of candidates and chosen lists of a slice
 

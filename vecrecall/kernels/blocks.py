@@ -59,7 +59,7 @@ def _write_codes(view, slot, codes):
 def write_blocks(view, z, first, n, lists, centroids, rests, slots, products, codes, residual, errors):
     """Code vectors first..first + n of z into their slots; squared errors of the codes in ``errors``.
 
-    ``lists`` (int32), ``rests`` (float32: energy that z lacks), ``slots`` (int64) and ``errors`` are by vector;
+    ``lists`` (int32), ``rests`` (float32: energy that z lacks), ``slots`` (int32) and ``errors`` are by vector;
     ``centroids`` is (lists, dimensions) float32. ``products``: addends are 0, for inner products. Scratch: ``codes``
     (uint8) and ``residual`` (float32), one a dimension. All but first, n, products are addresses.
     """

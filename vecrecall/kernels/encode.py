@@ -164,21 +164,20 @@ def _move_into_range(rv, x):
 
 
 @kernel
-def project_rows(rv, x, row_bytes, n, z, lost, levels, dots):
+def project_rows(rv, x, row_bytes, n, z, lost, beyond, levels, dots):
     """z of n rows, side by side in whole blocks, and the energy that it lacks. All arguments but n are addresses.
 
-    Under distances a row outside the range of the axes is moved into it first (x changes), and how far counts as lost:
-    what stands outside would else be added to distances from both sides, and rows far out would be far from each other.
+    Under distances a row outside the range of the axes is moved into it first (x changes), by a distance whose square
+    goes to ``beyond`` and not to ``lost``: it would be added to distances from both sides, and rows far out would be
+    far from each other, and from themselves.
     """
     for i in range(n):
         row, to = x + i * row_bytes, z + 4 * i * rv[2]
-        beyond = _ZERO
-        if rv[16] == 0:
-            beyond = _move_into_range(rv, row)
+        store_f32(beyond, i, _move_into_range(rv, row) if rv[16] == 0 else _ZERO)
         rotate(rv, row, levels, dots, to)
         full = squared_length(row, rv[5], (rv[0] + 15) >> 4, rv[15], dots)
         within = squared_length(to, int64(0), rv[2] >> 4, rv[15], dots)
-        store_f32(lost, i, beyond + full - within if full > within else beyond)
+        store_f32(lost, i, full - within if full > within else _ZERO)
 
 
 @kernel

@@ -28,7 +28,7 @@ from bench.pin import pin_threads
 from bench.sweep import LEVELS, K
 from bench.truth import Truth
 
-ENGINES = "ours-ivf,ours,exact,hnswlib,faiss-ivf256-4,faiss-ivf256-2,faiss-ivf512-4,faiss-ivf512-2"
+ENGINES = "ours-ivf,ours,hnswlib,faiss-ivf256-4,faiss-ivf256-2,faiss-ivf512-4,faiss-ivf512-2"
 TRIED = 3  # settings of an engine that are timed again
 CALLS = 1_000  # queries that small batches are timed with, together
 SHOWN = 0.95  # recall that the picture is drawn at

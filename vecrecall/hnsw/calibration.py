@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vecrecall.curve import NEIGHBOUR, Curve, off_the_data
+from vecrecall.curve import NEIGHBOUR, Curve, cautious, off_the_data
 from vecrecall.exact.search import nearest
 from vecrecall.hnsw.content import Content
 from vecrecall.hnsw.walker import Walker
@@ -39,7 +39,7 @@ def _points(content: Content, k: int, n_asking: int, n_workers: int) -> list[tup
         _, found, evals = walker.answer(content, queries, most, ef, n_workers)
         limits = truth[:, most - 1]
         near = found.reshape(len(queries), -1) <= (limits + _ROUNDING * np.abs(limits))[:, None]
-        recall = float(near.mean())
+        recall = float(cautious(near.mean(1, keepdims=True))[0])
         points.append((k, recall, float(evals.mean()), ef))
         if recall >= _ENOUGH:
             break

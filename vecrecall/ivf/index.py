@@ -305,7 +305,7 @@ class IVF(DenseIndex):
     def curve(self) -> NDArray[np.float64]:
         """What was measured at build, a copy: columns k, recall@k, cost by a model, nprobe, rerank; (0, 5) if nothing.
 
-        For each k the settings worth taking, the cheapest first.
+        For each k the settings worth taking, the cheapest first. A recall is the mean less its standard error.
         """
         curve = self._content.curve
         return np.zeros((0, 5)) if curve is None else curve.table.copy()

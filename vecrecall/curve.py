@@ -13,17 +13,21 @@ from typing import Any
 import numpy as np
 
 from vecrecall.errors import IndexFileError
+from vecrecall.vectors.spaces import inverse_lengths
 
 NEIGHBOUR = 10  # rows are moved away from this one of their neighbours
 _MOVED = np.float32(0.9)  # by this part of its distance
 MEASURED_AGAIN = 2  # a curve is measured anew when there are so many times the vectors
 
 
-def off_the_data(rows: np.ndarray, neighbours: np.ndarray) -> np.ndarray:
+def off_the_data(rows: np.ndarray, neighbours: np.ndarray, *, directions: bool = False) -> np.ndarray:
     """Rows (m, dim) float32, moved away from one neighbour each, as queries that the index does not hold.
 
     How far was chosen on real sets, so that the recall of these is not above that of queries from elsewhere.
+    directions : whether rows are taken at length 1, where long ones are neighbours of all (inner products).
     """
+    if directions:
+        rows, neighbours = (part * inverse_lengths(part)[:, None] for part in (rows, neighbours))
     return rows + _MOVED * (rows - neighbours)
 
 

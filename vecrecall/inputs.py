@@ -235,7 +235,7 @@ def as_recall(value: Any, name: str = "target_recall") -> float:
     >>> as_recall(0.95)
     0.95
     """
-    if isinstance(value, (bool, str)) or not hasattr(value, "__float__"):
+    if isinstance(value, (bool, np.bool_, str)) or np.ndim(value) or not hasattr(value, "__float__"):
         raise TypeError(f"{name} is {value!r}, expected a number above 0 and at most 1, such as 0.95")
     recall = float(value)
     if not 0 < recall <= 1:

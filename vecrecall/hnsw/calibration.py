@@ -47,13 +47,12 @@ def _points(content: Content, k: int, n_asking: int, n_workers: int) -> list[tup
 
 
 def _queries(content: Content, walker: Walker, n_asking: int, n_workers: int) -> np.ndarray:
-    """Queries off the data; under ip rows as they are, since lengths do not hold a row to its place."""
+    """Queries off the data."""
     assert content.kept is not None
     slots = np.unique(np.linspace(0, content.n - 1, min(content.n, n_asking)).astype(np.int64))
     rows = np.ascontiguousarray(content.kept.compared(slots))
-    if content.space.metric == "ip":
-        return rows
     k = min(NEIGHBOUR + 1, content.n)
     found, _, _ = walker.answer(content, rows, k, _EF_OF_NEIGHBOURS, n_workers)
     neighbours = found.reshape(len(rows), k)[:, -1]
-    return off_the_data(rows, content.kept.compared(np.where(neighbours < 0, slots, neighbours)))
+    beside = content.kept.compared(np.where(neighbours < 0, slots, neighbours))
+    return off_the_data(rows, beside, directions=content.space.metric == "ip")

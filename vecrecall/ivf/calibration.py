@@ -87,16 +87,15 @@ def _points(
 
 
 def _queries(content: Content, searcher: Searcher, n_asking: int, n_workers: int) -> np.ndarray:
-    """Queries off the data; under ip rows as they are, since lengths do not hold a row to its place."""
+    """Queries off the data."""
     assert content.kept is not None
     slots = np.unique(np.linspace(0, content.n - 1, min(content.n, n_asking)).astype(np.int64))
     rows = np.ascontiguousarray(content.kept.compared(slots))
-    if content.space.metric == "ip":
-        return rows
     k = min(NEIGHBOUR + 1, content.n)
     found, _, _ = searcher.answer(content, rows, k, _PROBES_OF_NEIGHBOURS, 4 * k, n_workers)
     neighbours = found.reshape(len(rows), k)[:, -1]
-    return off_the_data(rows, content.kept.compared(np.where(neighbours < 0, slots, neighbours)))
+    beside = content.kept.compared(np.where(neighbours < 0, slots, neighbours))
+    return off_the_data(rows, beside, directions=content.space.metric == "ip")
 
 
 def _share_found(shown: np.ndarray, truth: np.ndarray, depths: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from vecrecall.blas import one_blas_thread
+from vecrecall.curve import Curve
 from vecrecall.inputs import Rows
 from vecrecall.ivf.content import Content, Trained
 from vecrecall.ivf.lists import Lists
@@ -45,7 +46,7 @@ class Growth:
             self.kept = old.kept.extended(rows, dtype)
 
     def run(self) -> Content:
-        """The grown content, with rows kept as the old one has them and its curve as it was."""
+        """The grown content, with rows kept as the old one has them; its curve is the old one or to be measured."""
         old = self.old
         if old.trained is None:
             return self._made_anew() if self.n >= FEWEST else replace(old, n=self.n, kept=self.kept)
@@ -70,13 +71,13 @@ class Growth:
         rotation = Rotation(axes, products=self.old.space.metric == "ip")
         rotated = Rotated(self.old.space, rotation, shift, self.workers)
         z, rests, beyond = self._rotated(rotated, 0)
-        k = min(self.parameters.n_lists or default_lists(self.n), self.n)
+        k = self._n_lists()
         sample = np.sort(self.rng.choice(self.n, min(self.n, max(PER_LIST * k, FEWEST)), replace=False))
         values = kmeans(z[sample], k, self.rng, self.workers)
         lists = Lists.empty(k, rotation.padded_p, self.parameters.bits)
         lists, values, errors = self._placed(lists, values, z, rests, 0, rotated)
         trained = Trained(axes, shift, n_sample, float((errors + beyond).mean(dtype=np.float64)), self.n)
-        return self._content(trained, rotation, values, lists, 0, 0.0)
+        return self._content(trained, rotation, values, lists, None, 0, 0.0)
 
     def _grown(self) -> Content:
         """The old lists with the new rows."""
@@ -88,7 +89,12 @@ class Growth:
         lists, values, errors = self._placed(old.lists, old.centroids.values, z, rests, old.n, rotated)
         errors = np.minimum(errors + beyond, FAR_WORSE * old.trained.mean_error)
         error = old.error_since + float(errors.sum(dtype=np.float64))
-        return self._content(old.trained, old.rotation, values, lists, old.n_since + self.rows.n, error)
+        n_since = old.n_since + self.rows.n
+        return self._content(old.trained, old.rotation, values, lists, old.curve, n_since, error)
+
+    def _n_lists(self) -> int:
+        """As given, or by the rule for so many rows."""
+        return min(self.parameters.n_lists or default_lists(self.n), self.n)
 
     def _axes(self) -> tuple[Axes, np.ndarray, int]:
         """(axes, shift, rows of the sample)."""
@@ -133,8 +139,9 @@ class Growth:
             return rotated(self._take(rows), rows)[:2]
 
         lists, values, z, rests, numbers, rows = split_overfull(
-            lists, values, z, rests, numbers, rows, None if self.kept is None else again, self.rng, self.workers
-        )
+            lists, values, z, rests, numbers, rows, -(-self.n // self._n_lists()),
+            None if self.kept is None else again, self.rng, self.workers,
+        )  # fmt: skip
         lists, slots = lists.with_rows(numbers, rows)
         errors = lists.blocks.write(
             z, numbers, values, rests, slots, self.workers, products=self.old.space.metric == "ip"
@@ -142,9 +149,8 @@ class Growth:
         return lists, values, (errors + rests)[: self.n - first]
 
     def _content(
-        self, trained: Trained, rotation: Rotation, values: np.ndarray, lists: Lists, n_since: int, error: float
-    ) -> Content:
+        self, trained: Trained, rotation: Rotation, values: np.ndarray, lists: Lists, curve: Curve | None,
+        n_since: int, error: float,
+    ) -> Content:  # fmt: skip
         centroids = Centroids(values, products=self.old.space.metric == "ip")
-        return Content(
-            self.n, self.old.space, self.kept, trained, centroids, lists, self.old.curve, n_since, error, rotation
-        )
+        return Content(self.n, self.old.space, self.kept, trained, centroids, lists, curve, n_since, error, rotation)

@@ -28,6 +28,9 @@ from vecrecall.threads import Workers, n_threads
 from vecrecall.vectors.spaces import METRICS, Space
 
 
+TARGET = 0.95
+
+
 class IVF(DenseIndex):
     """Inverted file over compact codes, ranked by exact rows: the engine for batches.
 
@@ -74,7 +77,7 @@ class IVF(DenseIndex):
         storage: str = "sq4",
         reduce: str | int | None = "auto",
         keep: str | None = "auto",
-        target_recall: float = 0.95,
+        target_recall: float | None = None,
         seed: int = 0,
         threads: int | None = None,
         progress: bool = False,
@@ -101,8 +104,9 @@ class IVF(DenseIndex):
             Rows kept to rank the candidates by: "auto" is the narrowest type that holds the given values without
             loss; a type that loses some is refused. None keeps none: distances are then those of the codes, and axes
             and lists cannot be made anew when the index grows.
-        target_recall : float, default 0.95
-            Recall@k, above 0 and at most 1, that the defaults of :meth:`search` are chosen for, on rows of X.
+        target_recall : float, optional
+            Recall@k, above 0 and at most 1, that the defaults of :meth:`search` are chosen for, as measured on X.
+            Default: 0.95, or as near to it as codes come where no rows are kept (the repr tells).
         seed : int, default 0
             Of every random choice.
         threads : int, optional
@@ -122,8 +126,7 @@ class IVF(DenseIndex):
         Warns
         -----
         UserWarning
-            If no settings reached the target on the data, which codes of rows that are not kept may well do: the best
-            are taken.
+            If a target_recall was given and no settings reached it on the data; the best are taken.
 
         Notes
         -----
@@ -134,10 +137,13 @@ class IVF(DenseIndex):
         n_workers = n_threads(threads)
         rows = as_rows(X)
         parameters = Parameters.checked(
-            n_lists=n_lists, storage=storage, reduce=reduce, keep=keep, target_recall=target_recall, seed=seed
-        )
+            n_lists=n_lists, storage=storage, reduce=reduce, keep=keep,
+            target_recall=TARGET if target_recall is None else target_recall, seed=seed,
+        )  # fmt: skip
         index = cls(empty(Space(metric, rows.dim), parameters), Ids(), parameters)
         index._grow(rows, ids, n_workers, progress)
+        if target_recall is not None:
+            index._chosen(10, parameters.target_recall)  # warns
         return index
 
     def add(self, X: Any, ids: Any = None, *, threads: int | None = None, progress: bool = False) -> None:
@@ -213,7 +219,8 @@ class IVF(DenseIndex):
             )
         if nprobe is None or rerank is None:
             chosen = self._chosen(k, target_recall)
-            nprobe, rerank = nprobe or chosen[0], rerank or chosen[1]
+            nprobe = chosen[0] if nprobe is None else nprobe
+            rerank = chosen[1] if rerank is None else rerank
         nprobe, rerank = as_count(nprobe, "nprobe"), as_count(rerank, "rerank")
         queries, single, n_workers = self._asked(Q, threads)
         with self._lock.shared:
@@ -243,9 +250,6 @@ class IVF(DenseIndex):
         curve = content.curve
         if curve is None or content.n >= MEASURED_AGAIN * curve.n:
             curve = measured_curve(content, n_workers, reranked=reranked) or curve
-            if curve is not None:
-                _, recall = curve.pick(10, self._settings.target_recall)
-                warn_of_missed_target(self._settings.target_recall, recall, "nprobe and rerank", 2)
         kept = content.kept if reranked or content.lists is None else None
         content = replace(content, curve=curve, kept=kept)
         extended = self._ids.extended(checked, rows.n)
@@ -334,8 +338,9 @@ class IVF(DenseIndex):
         assert content.trained is not None
         settings = ""
         if content.curve is not None:
+            _, recall = content.curve.pick(10, self.target_recall)
             nprobe, rerank = self._chosen(10, None)
-            settings = f", nprobe={nprobe} rerank={rerank} for recall@10 {self.target_recall:g}"
+            settings = f", nprobe={nprobe} rerank={rerank} for recall@10 {min(recall, self.target_recall):.3g}"
         return (
             f"n_lists={content.n_lists}{settings}, {self._settings.storage} codes of "
             f"{content.trained.axes.p} dimensions, {kept}"

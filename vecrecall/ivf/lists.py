@@ -1,13 +1,14 @@
 """Inverted lists as blocks of 32 codes: which blocks a list has, and which row stands in which place.
 
-Lists only ever gain blocks: a last block that is not full is copied when its list grows, so what a search or a failed
-add still looks at stays as it was, and an add costs what it adds. A block that no list has any more is used again by a
-later add. A place is taken while its addend is finite, so a row can be taken out by one number.
+Lists only ever gain blocks: a last block that is not full is copied when its list grows, so what the index still holds
+when an add fails is as it was, and an add costs what it adds. A block that no list has any more is used again by a
+later add. A place is taken while its addend is finite, so a row can be taken out by one number. In a file blocks stand
+in the order of lists, whatever their numbers were.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -28,6 +29,8 @@ class Lists:
     sizes: np.ndarray  # (n_lists,) int32
     starts: np.ndarray  # (n_lists + 1,) int32: where a list's blocks begin in the directory
     directory: np.ndarray  # int32: blocks by list, and some more numbers that may be read
+    spared: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))
+    """Blocks that lists emptied on the way to these had: whoever still holds those looks there."""
 
     @classmethod
     def empty(cls, n_lists: int, width: int, bits: int) -> Lists:
@@ -39,6 +42,13 @@ class Lists:
     @property
     def n_lists(self) -> int:
         return len(self.sizes)
+
+    @property
+    def used(self) -> np.ndarray:
+        """Which places of the blocks by list hold a row: (blocks, 32) bool."""
+        n_of = np.diff(self.starts)
+        first = np.arange(len(self.listed)) - np.repeat(self.starts[:-1], n_of)
+        return np.arange(BLOCK) < (np.repeat(self.sizes, n_of) - BLOCK * first)[:, None]
 
     @property
     def listed(self) -> np.ndarray:
@@ -63,7 +73,8 @@ class Lists:
         directory = self.listed[np.repeat(kept, n_of)]
         sizes[emptied] = n_of[emptied] = 0
         starts = np.concatenate([[0], np.cumsum(n_of)]).astype(np.int32)
-        return replace(self, sizes=sizes, starts=starts, directory=readable(directory))
+        spared = np.concatenate([self.spared, self.listed])
+        return replace(self, sizes=sizes, starts=starts, directory=readable(directory), spared=spared)
 
     def with_rows(self, lists: np.ndarray, rows: np.ndarray) -> tuple[Lists, np.ndarray]:
         """Places for rows by number in lists (m,): the grown lists and the slots (m,) int32, still at infinity."""
@@ -101,9 +112,9 @@ class Lists:
         return Lists(blocks, row_of, n_blocks, sizes, starts.astype(np.int32), readable(directory)), slots
 
     def _unused(self, n: int) -> tuple[np.ndarray, int]:
-        """(numbers of n blocks that no list has, the lowest first; how many blocks there are with them)."""
+        """(numbers of n blocks that nobody looks at, the lowest first; how many blocks there are with them)."""
         used = np.zeros(self.n_blocks, bool)
-        used[self.listed] = True
+        used[self.listed] = used[self.spared] = True
         free = np.flatnonzero(~used)[:n]
         n_blocks = self.n_blocks + n - len(free)
         return np.concatenate([free, np.arange(self.n_blocks, n_blocks)]).astype(np.int32), n_blocks

@@ -1,6 +1,7 @@
 """The index as sections of a file, and back with every bound checked.
 
-Block and row numbers are checked whatever ``verify`` says: a scan follows them without looking.
+Blocks are saved in the order of lists, without those that no list has. Sizes and row numbers are checked whatever
+``verify`` says: a scan follows them without looking.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import numpy as np
 from vecrecall.errors import IndexFileError
 from vecrecall.file import File
 from vecrecall.ivf.calibration import NAMES
+from vecrecall.ivf.check import check_places
 from vecrecall.ivf.content import Content, Trained
 from vecrecall.ivf.lists import Lists, readable
 from vecrecall.ivf.parameters import Parameters
@@ -27,13 +29,12 @@ def sections_of(content: Content) -> dict[str, np.ndarray]:
     sections = sections_of_rows(content.kept)
     lists, trained = content.lists, content.trained
     if lists is not None and trained is not None and content.centroids is not None:
-        n = lists.n_blocks
         sections |= sections_of_axes(trained.axes)
         sections |= {
             "codec_shift": trained.shift, "centroids": content.centroids.values, "sizes": lists.sizes,
-            "starts": lists.starts, "directory": lists.listed, "row_of": lists.row_of[:n],
-            "codes": lists.blocks.codes[:n], "addends": lists.blocks.addends[:n], "scales": lists.blocks.scales[:n],
+            "row_of": lists.row_of[lists.listed],
         }  # fmt: skip
+        sections |= {name: getattr(lists.blocks, name)[lists.listed] for name in ("codes", "addends", "scales")}
     if content.curve is not None:
         sections["curve"] = content.curve.table
     return sections
@@ -56,7 +57,7 @@ def parameters_of(content: Content) -> dict[str, Any]:
 def counts_of(content: Content) -> dict[str, int]:
     """Sizes."""
     lists = content.lists
-    return {"lists": content.n_lists, "blocks": 0 if lists is None else lists.n_blocks}
+    return {"lists": content.n_lists, "blocks": 0 if lists is None else len(lists.listed)}
 
 
 def restored_content(file: File, dim: int, metric: str, parameters: Parameters) -> Content:
@@ -89,19 +90,17 @@ def _restored_training(file: File, dim: int) -> Trained:
 
 def _restored_lists(file: File, n: int, width: int, bits: int) -> Lists:
     n_lists, n_blocks = file.counts["lists"], file.counts["blocks"]
-    sizes, starts = section(file, "sizes", np.int32, (n_lists,)), section(file, "starts", np.int32, (n_lists + 1,))
+    sizes = section(file, "sizes", np.int32, (n_lists,))
     row_of = section(file, "row_of", np.int32, (n_blocks, BLOCK))
     blocks = Blocks(
         section(file, "codes", np.uint8, (n_blocks, BLOCK * width * bits // 8)),
         section(file, "addends", np.float32, (n_blocks, BLOCK)),
         section(file, "scales", np.float32, (n_blocks, BLOCK)), width, bits,
     )  # fmt: skip
-    n_of = np.diff(starts.astype(np.int64))
-    if starts[0] != 0 or (sizes < 0).any() or not np.array_equal(n_of, -(-sizes.astype(np.int64) // BLOCK)):
-        raise IndexFileError("sections 'sizes' and 'starts' do not agree")
-    directory = section(file, "directory", np.int32, (int(starts[-1]),))
-    if len(directory) == 0 or directory.min() < 0 or directory.max() >= n_blocks:
-        raise IndexFileError("section 'directory' holds a block out of the index")
-    if row_of.min() < -1 or row_of.max() >= n or (row_of[np.isfinite(blocks.addends)] < 0).any():
-        raise IndexFileError("section 'row_of' holds a row out of the index")
-    return Lists(blocks, row_of, n_blocks, sizes, starts, readable(directory))
+    n_of = -(-sizes.astype(np.int64) // BLOCK)
+    if (sizes < 0).any() or n_of.sum() != n_blocks:
+        raise IndexFileError(f"section 'sizes' does not divide {n_blocks} blocks")
+    starts = np.concatenate([[0], np.cumsum(n_of)]).astype(np.int32)
+    lists = Lists(blocks, row_of, n_blocks, sizes, starts, readable(np.arange(n_blocks, dtype=np.int32)))
+    check_places(lists, n)
+    return lists

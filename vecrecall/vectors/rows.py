@@ -116,3 +116,5 @@ def check_kept(kept: KeptRows, n: int) -> None:
         raise CorruptIndexError(f"kept row {int(np.flatnonzero(~np.isfinite(values).all(1))[0])} is not finite")
     if values[:, kept.dim :].any():
         raise CorruptIndexError("a kept row is not filled up with zeros")
+    if kept.inverse is not None and not (np.isfinite(kept.inverse[:n]) & (kept.inverse[:n] >= 0)).all():
+        raise CorruptIndexError("the inverse length of a kept row is not a number")

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from bench.sweep import Clock, K
 
 EFS = [10, 12, 14, 17, 20, 24, 28, 34, 40, 50, 64, 80, 100, 128, 160, 200, 280, 400]
-PROBES = [2, 3, 4, 6, 8, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128, 160, 192, 256]
+PROBES = [2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 128, 160, 192, 256]
 _FEW_PROBES = [2, 4, 6, 8, 12, 16, 24, 32, 48, 64]
 N_WARM = 5_000  # rows of the small index that compiles the kernels outside the clock
 Maker = Callable[[NDArray, str, int, Clock], "Engine"]

@@ -38,8 +38,8 @@ def knn_graph(
         Neighbours of each row, itself not counted; its duplicates are. All others where there are no k.
     metric : {"l2", "ip", "cosine"}
     recall : float, default 0.99
-        Share of the true neighbours to be found, as measured on the data (:class:`vecrecall.IVF`). Not beside
-        ``exact=True``.
+        Share of the true neighbours to be found, by the curve that :class:`vecrecall.IVF` measures, so within a few
+        hundredths. Not beside ``exact=True``.
     exact : bool, default False
         Compare every row with every other: all are found.
     seed, threads, progress :

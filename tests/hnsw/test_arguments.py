@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from vecrecall import dense as dense_module
 from vecrecall.hnsw import index as index_module
 from vecrecall.hnsw import walker as walker_module
 from vecrecall.hnsw.index import HNSW
@@ -109,7 +110,8 @@ def test_one_query_in_one_answer_out() -> None:
 def test_threads_of_builds_adds_and_searches_are_those_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     real = index_module.n_threads
-    monkeypatch.setattr(index_module, "n_threads", lambda threads: asked.append(threads) or real(threads))
+    for module in (index_module, dense_module):
+        monkeypatch.setattr(module, "n_threads", lambda threads: asked.append(threads) or real(threads))
     used = []
     run = walker_module.run
     monkeypatch.setattr(walker_module, "run", lambda n, *rest: used.append(n) or run(n, *rest))

@@ -218,7 +218,7 @@ REFUSED_BUILDS = [
     ({"seed": -1}, ValueError, "seed is -1"),
     ({"seed": None}, TypeError, "seed is None"),
     ({"reduce": 0}, ValueError, "reduce is 0"),
-    ({"reduce": "pca"}, TypeError, "reduce is 'pca'"),
+    ({"reduce": "pca"}, ValueError, "reduce is 'pca'"),
     ({"reduce": 8, "storage": "f32"}, ValueError, "reduce=8 was given with storage='f32'"),
     ({"fill": 1}, TypeError, "fill is 1"),
     ({"fill": True, "schedule": "sequential"}, ValueError, "fill=True was given with schedule='sequential'"),

@@ -22,9 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import vecrecall as vr
-from bench.dense_speed import Set, build_all, read_set
+from bench.dense_speed import build_all
 from bench.engines import Engine
 from bench.pin import pin_threads
+from bench.sets import Set, read_set
 from bench.sweep import LEVELS, K
 from bench.truth import Truth
 

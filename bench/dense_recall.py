@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 import vecrecall as vr
-from bench.dense_speed import Set, read_set
+from bench.sets import Set, read_set
 from bench.sweep import K
 
 EFS = (10, 14, 20, 28, 40, 57, 80, 113, 160, 226, 320)

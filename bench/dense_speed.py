@@ -15,19 +15,15 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.engines import OURS, PEERS, Engine, make_engine
 from bench.pin import pin_threads
-from bench.sweep import LEVELS, Clock, K, Sweep, qps_at, time_in_turn
-from bench.truth import Truth
-
-METRICS = {"l2": "l2", "euclidean": "l2", "sqeuclidean": "l2", "cosine": "cosine", "angular": "cosine"}
+from bench.sets import Set, read_set
+from bench.sweep import LEVELS, Clock, Sweep, qps_at, time_in_turn
 
 
 def arguments() -> argparse.Namespace:
@@ -56,31 +52,6 @@ def arguments() -> argparse.Namespace:
     mode.add_argument("--single", action="store_true", help="one call a query")
     mode.add_argument("--memory", action="store_true", help="bytes by part, nothing timed but the builds")
     return parser.parse_args()
-
-
-@dataclass
-class Set:
-    """Rows, queries and their true neighbours."""
-
-    name: str
-    X: NDArray[np.float32]
-    Q: NDArray[np.float32]
-    metric: str
-    truth: Truth
-
-
-def read_set(path: Path, n_queries: int) -> Set:
-    """Read a file; rows and queries are brought to unit length under cosine, for every engine alike."""
-    with h5py.File(path) as file:
-        X = file["train"][:].astype(np.float32)
-        Q = file["test"][:n_queries].astype(np.float32)
-        neighbors = file["neighbors"][:n_queries, :K].astype(np.int64)
-        name = file.attrs.get("metric", file.attrs.get("distance"))
-    metric = METRICS.get(name.decode() if isinstance(name, bytes) else str(name), "ip")
-    if metric == "cosine":
-        for rows in (X, Q):
-            rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-30)
-    return Set(path.name, X, Q, metric, Truth(X, Q, neighbors, metric))
 
 
 def build_all(data: Set, names: list[str], threads: int, clock: Clock) -> dict[str, Engine]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bench.batches import family, queries_of, speed, tune
+from bench.engines import Cost, Engine
 from bench.make_data import DEPTH, equal_cap, exact_neighbours
+from bench.sets import Set
 from bench.sweep import Sweep, pareto_front, qps_at, time_in_turn
 from bench.truth import Truth
 
@@ -96,3 +99,43 @@ def test_exact_neighbours_equal_a_full_sort(metric: str) -> None:
 def test_an_equal_cap_is_the_least_that_suffices() -> None:
     assert equal_cap(np.array([2, 10, 10]), 12) == 5
     assert equal_cap(np.array([2, 10, 10]), 13) == 6
+
+
+def line(n: int = 50) -> Set:
+    """Points on a line; the queries are the first ten."""
+    X = np.arange(n, dtype=np.float32)[:, None]
+    neighbours = np.argsort(np.abs(X[:10] - X.T), axis=1, kind="stable")[:, :10]
+    return Set("line", X, X[:10].copy(), "l2", Truth(X, X[:10], neighbours, "l2"))
+
+
+def test_the_settings_that_are_timed_reach_the_recall_and_variants_are_one_engine() -> None:
+    data = line()
+
+    def engine(worst: int) -> Engine:
+        def search(Q: np.ndarray, n_right: int) -> np.ndarray:
+            ids = np.argsort(np.abs(Q - data.X.T), axis=1, kind="stable")[:, :10]
+            ids[:, n_right:] = worst
+            return ids
+
+        return Engine(Cost(0, 0), search, [5, 9, 10])
+
+    chosen = tune(data, {"faiss-ivf256-4": engine(49), "faiss-ivf512-2": engine(48), "ours": engine(49)})
+    assert family("faiss-ivf512-2") == "faiss-ivfpqfs" and family("ours") == "ours"
+    assert {name for name, _ in chosen["faiss-ivfpqfs", 0.90]} <= {"faiss-ivf256-4", "faiss-ivf512-2"}
+    assert sorted(p for _, p in chosen["ours", 0.90]) == [9, 10] and [p for _, p in chosen["ours", 0.99]] == [10]
+
+
+def test_calls_of_more_queries_than_there_are_repeat_them_nearly() -> None:
+    data = line()
+    assert queries_of(data, 5) is data.Q
+    many = queries_of(data, 25)
+    assert len(many) == 25 and np.array_equal(many[:10], data.Q)
+    assert 0 < np.abs(many[10:20] - data.Q).max() < 0.1
+
+
+def test_all_queries_are_asked_in_calls_of_the_size() -> None:
+    sizes: list[int] = []
+    engine = Engine(Cost(0, 0), lambda Q, p: sizes.append(len(Q)) or Q, [1])
+    assert speed(engine, 1, np.zeros((10, 1), np.float32), 4) > 0
+    assert sizes == [4, 4]
+

@@ -146,9 +146,13 @@ def encode_query(rv, x, form, levels, dots, z):
     return write_form(rv, z, squared_length(x, rv[5], (rv[0] + 15) >> 4, rv[15], dots), form)
 
 
-@inlined
+@inner
 def _move_into_range(rv, x):
-    """Move x to the nearest place that it can be rotated from; returns the square of how far."""
+    """Move x to the nearest place that it can be rotated from; returns the square of how far.
+
+    What stands beyond would else be added to distances from both sides: rows far out would be far from each other, and
+    from themselves.
+    """
     outside = np.int32(0)
     for j in range(rv[0]):
         level = (load_f32(x, j) - load_f32(rv[3], j)) * load_f32(rv[4], j)
@@ -167,9 +171,8 @@ def _move_into_range(rv, x):
 def project_rows(rv, x, row_bytes, n, z, lost, beyond, levels, dots):
     """z of n rows, side by side in whole blocks, and the energy that it lacks. All arguments but n are addresses.
 
-    Under distances a row outside the range of the axes is moved into it first (x changes), by a distance whose square
-    goes to ``beyond`` and not to ``lost``: it would be added to distances from both sides, and rows far out would be
-    far from each other, and from themselves.
+    Under distances a row outside the range of the axes is moved into it first (x changes); the square of how far goes
+    to ``beyond``.
     """
     for i in range(n):
         row, to = x + i * row_bytes, z + 4 * i * rv[2]
@@ -182,16 +185,20 @@ def project_rows(rv, x, row_bytes, n, z, lost, beyond, levels, dots):
 
 @kernel
 def encode_rows(rv, x, row_bytes, n, forms, form_bias, codes, code_bytes, bias, error, levels, dots, z):
-    """Query forms, codes, biases and squared errors of n rows. All arguments but n are addresses or sizes in bytes."""
+    """Query forms, codes, biases and squared errors of n rows. All arguments but n are addresses or sizes in bytes.
+
+    Under distances a row outside the range of the axes is moved into it first (x changes).
+    """
     for i in range(n):
         row = x + i * row_bytes
+        beyond = _move_into_range(rv, row) if rv[16] == 0 else _ZERO
         rotate(rv, row, levels, dots, z)
         full = squared_length(row, rv[5], (rv[0] + 15) >> 4, rv[15], dots)
         store32(form_bias, i, write_form(rv, z, full, forms + i * rv[2]))
         row_bias, row_error = write_code(rv, z, full, codes + i * code_bytes, dots)
         if rv[16] == 0:
             store32(bias, i, row_bias)
-        store_f32(error, i, row_error)
+        store_f32(error, i, row_error + beyond)
 
 
 @kernel

@@ -49,16 +49,6 @@ class Axes:
     scale: np.ndarray
     offset: np.ndarray
 
-    def move_into_range(self, rows: np.ndarray) -> np.ndarray:
-        """Move rows (m, >= dim) to the nearest place that they can be rotated from; returns the squares of how far.
-
-        What stands beyond would else be added to distances from both sides: rows far out would be far from each other.
-        """
-        inside = np.clip(rows[:, : self.dim], self.low, self.low + 255 / self.inverse_range)
-        moved = rows[:, : self.dim] - inside
-        rows[:, : self.dim] = inside
-        return np.einsum("ij,ij->i", moved, moved, dtype=np.float64)
-
 
 def padded(n: int, block: int) -> int:
     """n filled up to a multiple of block."""

@@ -75,8 +75,7 @@ class CodedRows:
     def write(self, rows: np.ndarray, first: int, forms: QueryForms, workers: Workers) -> np.ndarray:
         slots = np.arange(first, first + len(rows))
         asking = self.space.asking(rows, slots)
-        beyond = 0.0 if self.space.metric == "ip" else self.codec.axes.move_into_range(asking)
-        error = encode(self.rotation, asking, first, self.codes, forms, workers) + beyond
+        error = encode(self.rotation, asking, first, self.codes, forms, workers)
         if self.space.metric == "ip":
             scale = row_lengths(rows) * (self.codec.unit / 2 / self.unit)
             self.codes.bias[slots] = scale.astype(np.float32).view(np.int32)

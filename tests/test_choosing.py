@@ -30,7 +30,11 @@ def test_the_recall_asked_for_is_the_target_and_is_reached(queries: str) -> None
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"recall": 1.1}, "recall is 1.1"), ({"queries": "many"}, "queries is 'many', expected one of 'batches'")],
+    [
+        ({"recall": 1.1}, "recall is 1.1"),
+        ({"recall": 1, "seed": -3}, "seed is -3"),
+        ({"queries": "many"}, "queries is 'many', expected one of 'batches'"),
+    ],
 )
 def test_what_is_refused(arguments: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):

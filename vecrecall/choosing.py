@@ -6,7 +6,7 @@ from typing import Any
 
 from vecrecall.exact.index import Exact
 from vecrecall.hnsw.index import HNSW
-from vecrecall.inputs import as_choice, as_recall
+from vecrecall.inputs import as_choice, as_recall, as_seed
 from vecrecall.ivf.index import IVF
 
 _QUERIES = ("batches", "single")
@@ -64,6 +64,7 @@ def build(
     ('Exact', 'IVF')
     """
     recall, queries = as_recall(recall, "recall"), as_choice(queries, "queries", _QUERIES)
+    seed = as_seed(seed)
     if recall == 1:
         return Exact.build(X, metric=metric, ids=ids, threads=threads)
     engine: type[HNSW] | type[IVF] = IVF if queries == "batches" else HNSW

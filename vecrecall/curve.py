@@ -7,15 +7,19 @@ ask from a place off the data, away from one of their neighbours (:func:`off_the
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from vecrecall.errors import IndexFileError
+from vecrecall.vectors.rows import KeptRows
 from vecrecall.vectors.spaces import inverse_lengths
 
-NEIGHBOUR = 10  # rows are moved away from this one of their neighbours
+ASKING = {10: 256, 100: 64}  # rows that ask, by the k that recall is measured at
+ENOUGH = 0.999  # settings grow no further when so much is found
+_NEIGHBOUR = 10  # rows are moved away from this one of their neighbours
 _MOVED = np.float32(0.9)  # by this part of its distance
 MEASURED_AGAIN = 2  # a curve is measured anew when there are so many times the vectors
 
@@ -29,6 +33,17 @@ def off_the_data(rows: np.ndarray, neighbours: np.ndarray, *, directions: bool =
     if directions:
         rows, neighbours = (part * inverse_lengths(part)[:, None] for part in (rows, neighbours))
     return rows + _MOVED * (rows - neighbours)
+
+
+def asking(
+    kept: KeptRows, metric: str, n_asking: int, nearest: Callable[[np.ndarray, int], np.ndarray]
+) -> np.ndarray:
+    """Queries off the data, made of rows that are spread over it; ``nearest`` gives slots, flat, of queries and k."""
+    slots = np.unique(np.linspace(0, kept.n - 1, min(kept.n, n_asking)).astype(np.int64))
+    rows = np.ascontiguousarray(kept.compared(slots))
+    neighbours = nearest(rows, min(_NEIGHBOUR + 1, kept.n)).reshape(len(rows), -1)[:, -1]
+    beside = kept.compared(np.where(neighbours < 0, slots, neighbours))
+    return off_the_data(rows, beside, directions=metric == "ip")
 
 
 def cautious(shares: np.ndarray) -> np.ndarray:
@@ -93,6 +108,10 @@ class Curve:
         enough = np.flatnonzero(rows[:, 1] >= target)
         row = rows[enough[0] if len(enough) else -1]
         return row[3:], float(row[1])
+
+    def outdated(self, n: int, now: int = 0, then: int = 1) -> bool:
+        """Whether n vectors, or another count of what settings refer to, are so many times those of the measuring."""
+        return n >= MEASURED_AGAIN * self.n or now >= MEASURED_AGAIN * then
 
     @classmethod
     def restored(cls, names: tuple[str, ...], table: Any, n: Any) -> Curve:

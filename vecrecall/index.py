@@ -143,6 +143,7 @@ class Index:
         vecrecall.load : the way back.
         """
         with self._lock.shared:
+            sections = {**self._sections(), **self._ids.arrays()}  # first: what is measured meanwhile is not promised
             index_file.write(
                 path,
                 kind=self.kind,
@@ -153,7 +154,7 @@ class Index:
                     **self._parameters(),
                 },
                 counts={"n": self._ids.n, **self._counts()},
-                sections={**self._sections(), **self._ids.arrays()},
+                sections=sections,
             )
 
     def check(self) -> None:

@@ -61,6 +61,8 @@ def restored_axes(file: File, dim: int, p: Any) -> Axes:
         name: section(file, f"codec_{name}", np.int8 if name == "rotation" else np.float32, shape)
         for name, shape in shapes.items()
     }
+    if not all(np.isfinite(array).all() for array in arrays.values()):
+        raise IndexFileError("the axes of codes hold values that are not finite")
     return Axes(dim, p, **arrays)
 
 

@@ -99,6 +99,27 @@ def test_a_target_beside_ef_is_refused(index: vr.HNSW, where: str) -> None:
 
 
 def test_without_rows_there_is_nothing_to_measure_by() -> None:
+    words = "no rows are kept to measure recall by; give ef, or build with keep='auto'"
+    with pytest.raises(ValueError, match=words):
+        vr.HNSW.build(X[:1500], keep=None, target_recall=0.9)
     index = vr.HNSW.build(X[:1500], keep=None)
-    with pytest.raises(ValueError, match="no rows are kept to measure recall by; give ef, or build with keep='auto'"):
+    with pytest.raises(ValueError, match=words):
         index.search(Q, target_recall=0.9)
+    with pytest.raises(ValueError, match=words):
+        index.target_recall = 0.9
+    index.search(Q)
+
+
+def test_a_curve_that_is_measured_while_the_index_is_saved_spoils_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = vr.HNSW.build(X[:1500])
+    parameters = index._parameters
+
+    def measured_just_now() -> dict:
+        index._ef_for(10, 0.9, 1)
+        return parameters()
+
+    monkeypatch.setattr(index, "_parameters", measured_just_now)
+    index.save(tmp_path / "index.vr")
+    assert vr.load(tmp_path / "index.vr", verify=True).search(Q).ids.tolist() == index.search(Q).ids.tolist()

@@ -341,3 +341,15 @@ def test_memory_is_what_the_docstring_says_and_the_repr_is_two_lines() -> None:
         index.search(rows[:100])
         assert index.memory()["scratch"] > held["scratch"] == 0
     assert "scanned until there are 1,024 to train codes on" in repr(IVF.build(rows[:9]))
+
+
+@pytest.mark.parametrize("k", [1, 10, 50, 100, 700, 1200])
+def test_settings_are_what_there_is(k: int, index: IVF) -> None:
+    settings = index.settings(k, 0.99)
+    assert 1 <= settings["nprobe"] <= index.n_lists and settings["rerank"] >= k
+
+
+def test_scratch_of_a_huge_search_is_not_held(index: IVF) -> None:
+    index.search(np.tile(Q, (20, 1)), k=1000, rerank=1200, threads=1)
+    index.search(Q, k=3)
+    assert index.memory()["scratch"] <= 2 * 2**26

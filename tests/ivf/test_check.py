@@ -187,7 +187,18 @@ LEADS_ASTRAY = [  # section, what to break, value, words
     ("sizes", 0, 10**6, "section 'sizes' does not divide"),
     ("centroids", (3, 2), np.inf, "is not finite"),
     ("curve", (0, 3), 0, "section 'curve' does not hold recall by settings"),
+    ("codec_scale", 1, np.nan, "the axes of codes hold values that are not finite"),
+    ("codec_offset", 1, np.inf, "the axes of codes hold values that are not finite"),
 ]
+
+
+def test_a_file_without_the_curve_is_refused(built: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = built()
+    sections = {name: array for name, array in index._sections().items() if name != "curve"}
+    monkeypatch.setattr(index, "_sections", lambda: sections)
+    index.save(tmp_path / "i.vr")
+    with pytest.raises(IndexFileError, match="the file lacks the curve that settings are chosen by"):
+        load(tmp_path / "i.vr", verify=False)
 
 
 @pytest.mark.parametrize(("name", "where", "value", "words"), LEADS_ASTRAY)

@@ -313,3 +313,39 @@ def test_a_mapped_index_grows_without_touching_its_file(keep: str | None, tmp_pa
         mapped.check()
     assert (tmp_path / "i.vr").read_bytes() == before and len(mapped) == 3000
     assert (mapped.search(X[1600:1700], k=1, nprobe=9).ids[:, 0] == np.arange(1600, 1700)).mean() > 0.95
+
+
+@pytest.mark.parametrize("dim", [8, 32])
+def test_an_add_that_crosses_the_size_of_one_list_keeps_its_recall(dim: int, measured: Measured) -> None:
+    rows, queries = (np.random.default_rng(seed).normal(size=(n, dim)) for seed, n in ((0, 5200), (1, 200)))
+    index = IVF.build(rows[:4900])
+    index.add(rows[4900:])
+    assert measured(index, rows.astype(np.float32), queries.astype(np.float32)) > 0.93
+
+
+def test_lists_that_are_split_without_rows_are_searched_as_widely(measured: Measured) -> None:
+    rng = np.random.default_rng(0)
+    rows, queries = (rng.normal(size=(n, 16)).astype(np.float32) for n in (12_000, 200))
+    index = IVF.build(rows[:1100], keep=None)
+    index.add(rows[1100:])
+    assert index.n_lists > 100
+    assert measured(index, rows, queries) > 0.75  # 0.85; with the lists of one query as before 0.1
+
+
+@pytest.mark.parametrize("metric", ["l2", "ip", "cosine"])
+def test_drift_into_dimensions_that_codes_do_not_have_is_noticed(metric: str, measured: Measured) -> None:
+    rng = np.random.default_rng(0)
+    rows, queries = np.zeros((9000, 160), np.float32), np.zeros((100, 160), np.float32)
+    rows[:6000, :96], rows[6000:, 112:] = rng.normal(size=(6000, 96)), rng.normal(size=(3000, 48))
+    queries[:, 112:] = rng.normal(size=(100, 48))
+    index = IVF.build(rows[:6000], metric=metric)
+    index.add(rows[6000:])
+    assert measured(index, rows, queries) > 0.85
+
+
+def test_rows_that_come_after_equal_ones_are_found(measured: Measured) -> None:
+    rows = np.concatenate([np.ones((6000, 24)), np.random.default_rng(0).normal(size=(3000, 24))]).astype(np.float32)
+    index = IVF.build(rows[:6000])
+    index.add(rows[6000:])
+    queries = np.random.default_rng(1).normal(size=(100, 24)).astype(np.float32)
+    assert measured(index, rows, queries) > 0.85

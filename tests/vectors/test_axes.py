@@ -8,7 +8,7 @@ import pytest
 from vecrecall.blas import one_blas_thread
 from vecrecall.ivf.rotated import Rotated
 from vecrecall.threads import Workers
-from vecrecall.vectors.axes import FAR_WORSE, SAMPLE, Axes, Reduction, ordinary, outgrown, sample_slots, train_axes
+from vecrecall.vectors.axes import SAMPLE, Axes, Reduction, heard, ordinary, outgrown, sample_slots, train_axes
 from vecrecall.vectors.encoding import Rotation
 from vecrecall.vectors.spaces import METRICS, Space
 
@@ -166,9 +166,15 @@ def test_axes_are_trained_again_when_added_rows_are_coded_clearly_worse() -> Non
     n = SAMPLE
     assert not outgrown(n, 2.0, 2 * n, n, 2.9 * n) and outgrown(n, 2.0, 2 * n, n, 3.1 * n)
     assert not outgrown(n, 1.0, n + 10, 10, 100.0)  # ten rows, ten times worse: too few to be heard
-    assert outgrown(n, 1.0, n + 10, 10, 10 * FAR_WORSE * 2)
+    assert outgrown(n, 1.0, n + 10, 10, 1280.0)
     assert outgrown(n, 1.0, n + n // 16, n // 16, 1.6 * (n // 16 + n / 256))
     assert not outgrown(n, 0.0, n + 10, 10, 0.0)  # nothing was lost, nothing is
+    assert outgrown(n, 0.0, n + 10, 10, 1e-3)
+
+
+def test_errors_of_rows_far_out_count_less_unless_nothing_was_lost_before() -> None:
+    assert heard(np.array([1.0, 1e6]), 2.0).tolist() == [1, 128]
+    assert heard(np.array([1.0, 1e6]), 0.0).tolist() == [1, 1e6]
 
 
 def test_rows_far_out_are_not_ordinary() -> None:

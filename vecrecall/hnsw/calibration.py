@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from vecrecall.curve import NEIGHBOUR, Curve, cautious, off_the_data
+from vecrecall.curve import ASKING, ENOUGH, Curve, asking, cautious
 from vecrecall.exact.search import nearest
 from vecrecall.hnsw.content import Content
 from vecrecall.hnsw.walker import Walker
 
 NAMES = ("ef",)
-_ASKING = {10: 256, 100: 64}  # rows that ask, by k
 _EFS = (10, 12, 14, 17, 20, 24, 28, 34, 40, 48, 56, 68, 80, 96, 112, 136, 160, 192, 224, 320, 448, 640, 1024)
 _EF_OF_NEIGHBOURS = 48  # to find the neighbours that rows are moved away from
 _ROUNDING = 1e-5  # of distances that two ways computed
-_ENOUGH = 0.999  # ef grows no further when so much is found
 
 
 def measured_curve(content: Content, n_workers: int) -> Curve | None:
     """The curve of a content; None where a search ranks all rows, and is exact. Rows must be kept."""
     if content.graph.top < 0 or content.n < 2:
         return None
-    points = [point for k, n_asking in _ASKING.items() for point in _points(content, k, n_asking, n_workers)]
+    points = [point for k, n_asking in ASKING.items() for point in _points(content, k, n_asking, n_workers)]
     return Curve.of_points(NAMES, points, content.n)
 
 
@@ -29,7 +27,11 @@ def _points(content: Content, k: int, n_asking: int, n_workers: int) -> list[tup
     """Points (k, recall, evaluations, ef). An answer as far as the k-th true neighbour is as good."""
     assert content.kept is not None
     kept, n, most, walker = content.kept, content.n, min(k, content.n), Walker()
-    queries = _queries(content, walker, n_asking, n_workers)
+
+    def nearest_of(rows: np.ndarray, k: int) -> np.ndarray:
+        return walker.answer(content, rows, k, _EF_OF_NEIGHBOURS, n_workers)[0]
+
+    queries = asking(kept, content.space.metric, n_asking, nearest_of)
     nobody = np.full(len(queries), -1)
     _, truth = nearest(kept.values[:n, : kept.dim], queries, most, content.space.metric, nobody, n_workers)
     points: list[tuple[float, ...]] = []
@@ -41,18 +43,6 @@ def _points(content: Content, k: int, n_asking: int, n_workers: int) -> list[tup
         near = found.reshape(len(queries), -1) <= (limits + _ROUNDING * np.abs(limits))[:, None]
         recall = float(cautious(near.mean(1, keepdims=True))[0])
         points.append((k, recall, float(evals.mean()), ef))
-        if recall >= _ENOUGH:
+        if recall >= ENOUGH:
             break
     return points
-
-
-def _queries(content: Content, walker: Walker, n_asking: int, n_workers: int) -> np.ndarray:
-    """Queries off the data."""
-    assert content.kept is not None
-    slots = np.unique(np.linspace(0, content.n - 1, min(content.n, n_asking)).astype(np.int64))
-    rows = np.ascontiguousarray(content.kept.compared(slots))
-    k = min(NEIGHBOUR + 1, content.n)
-    found, _, _ = walker.answer(content, rows, k, _EF_OF_NEIGHBOURS, n_workers)
-    neighbours = found.reshape(len(rows), k)[:, -1]
-    beside = content.kept.compared(np.where(neighbours < 0, slots, neighbours))
-    return off_the_data(rows, beside, directions=content.space.metric == "ip")

@@ -20,7 +20,7 @@ from vecrecall.hnsw.training import FEWEST, LIMIT_ROOM, Sample
 from vecrecall.hnsw.undo import Undo
 from vecrecall.inputs import Rows
 from vecrecall.threads import Workers
-from vecrecall.vectors.axes import FAR_WORSE, outgrown
+from vecrecall.vectors.axes import heard, outgrown
 from vecrecall.vectors.rows import KeptRows
 from vecrecall.vectors.spaces import Space, row_lengths
 from vecrecall.vectors.walked import CodedRows, FloatRows, WalkedRows
@@ -128,8 +128,8 @@ class Growth:
                 old.walked.recall_forms(bench.forms)
             from_rows = recoded and self._can_start_afresh()
             error = self._write(space, walked, bench, 0 if from_rows else old.n)
-            if codec is not None:  # codes trained anew for each row far out would cost more than they mend
-                error = np.minimum(error, FAR_WORSE * codec.mean_error)
+            if codec is not None:
+                error = heard(error, codec.mean_error)
             n_since, error_since = old.n_since + self.rows.n, old.error_since + float(error[-self.rows.n :].sum())
             drifted = codec is not None and outgrown(
                 codec.n_trained, codec.mean_error, self.n, n_since, error_since

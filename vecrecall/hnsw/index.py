@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vecrecall.curve import MEASURED_AGAIN, Curve, warn_of_missed_target
+from vecrecall.curve import Curve, warn_of_missed_target
 from vecrecall.dense import DenseIndex
 from vecrecall.errors import CorruptIndexError
 from vecrecall.file import File
@@ -172,7 +172,7 @@ class HNSW(DenseIndex):
         if target_recall is not None and ef is not None:
             raise ValueError(f"target_recall={target_recall} was given with ef={ef}, which it chooses; leave one out")
         ef = EF if ef is None else as_count(ef, "ef")
-        target = None if target_recall is None else as_recall(target_recall)
+        target = None if target_recall is None else _checked_target(target_recall, keep)
         index = cls(empty(Space(metric, rows.dim), parameters), Ids(), parameters, ef)
         index._grow(rows, ids, checked_order(positions, rows.n, parameters), n_workers, progress)
         index._bench = None  # working memory of adds; a finished build does not hold it
@@ -219,7 +219,7 @@ class HNSW(DenseIndex):
         target_recall : float, optional
             Recall@k for which ``ef`` is taken from the curve of the index, in place of ``ef``. The first such search
             measures the curve, on rows of the index against exact search, and so does one after the index has
-            doubled: 256 n dim multiplications. It is saved with the index.
+            doubled: 512 n dim multiplications. It is saved with the index, so it depends on when it was measured.
         threads : int, optional
             Threads over the queries of a batch. Default: all that the process may use.
 
@@ -304,19 +304,14 @@ class HNSW(DenseIndex):
 
     @target_recall.setter
     def target_recall(self, value: float | None) -> None:
-        self._target = None if value is None else as_recall(value)
+        self._target = None if value is None else _checked_target(value, self._settings.keep)
 
     def _ef_for(self, k: int, target_recall: float | None, n_workers: int) -> int:
         """``ef`` for a recall@k, of the index where None is given; measures the curve if there is none of this size."""
-        target = self._target if target_recall is None else as_recall(target_recall)
+        target = self._target if target_recall is None else _checked_target(target_recall, self._settings.keep)
         assert target is not None
         content, curve = self._content, self._curve
-        if curve is None or content.n >= MEASURED_AGAIN * curve.n:
-            if content.kept is None:
-                raise ValueError(
-                    f"target_recall={target} was given, but no rows are kept to measure recall by; "
-                    "give ef, or build with keep='auto'"
-                )
+        if curve is None or curve.outdated(content.n):
             curve = self._curve = measured_curve(content, n_workers)
         if curve is None:  # all rows are ranked
             return self._ef
@@ -414,3 +409,13 @@ class HNSW(DenseIndex):
         index._curve = restored_curve(file, NAMES)
         return index
 
+
+def _checked_target(target_recall: float, keep: str | None) -> float:
+    """A target recall of an index that can measure it."""
+    target = as_recall(target_recall)
+    if keep is None:
+        raise ValueError(
+            f"target_recall={target} was given, but no rows are kept to measure recall by; "
+            "give ef, or build with keep='auto'"
+        )
+    return target

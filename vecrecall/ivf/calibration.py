@@ -11,13 +11,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from vecrecall.curve import NEIGHBOUR, Curve, cautious, off_the_data
+from vecrecall.curve import ASKING, ENOUGH, Curve, asking, cautious
 from vecrecall.exact.search import nearest
 from vecrecall.ivf.content import Content
 from vecrecall.ivf.searcher import Searcher
 
 NAMES = ("nprobe", "rerank")
-_ASKING = {10: 256, 100: 64}  # rows that ask, by k
 _TRUTH = 8  # times k: candidates that decide what is true, and four times as many that have to agree
 _AGREED = 0.98  # what the deeper of the two still misses is far less than what they differ by
 _PROBES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 1024, 2048)
@@ -25,7 +24,6 @@ _DEPTHS = (1.0, 1.1, 1.3, 1.6, 2.0, 2.4, 2.8, 3.4, 4.0, 5.0, 6.0, 8.0, 10.0, 12.
 _DEEPER = (16.0, 24.0, 32.0, 48.0, 64.0)  # where those do not suffice
 _SUFFICE = 0.98  # recall that depths suffice for
 _PROBES_OF_NEIGHBOURS = 16  # to find the neighbours that rows are moved away from
-_ENOUGH = 0.999  # lists are no longer added when so much is found
 
 # Nanoseconds, as measured on one core with AVX-512; only their proportions count.
 _CODE, _PAIR, _ROW, _BYTE = 0.0055, 30.0, 60.0, 0.12  # a dimension of a code, a list, a ranked row, a byte of it
@@ -42,8 +40,12 @@ def measured_curve(content: Content, n_workers: int, *, reranked: bool) -> Curve
         return None
     searcher = Searcher()
     points: list[Point] = []
-    for k, n_asking in _ASKING.items():
-        queries = _queries(content, searcher, n_asking, n_workers)
+
+    def nearest_of(rows: np.ndarray, k: int) -> np.ndarray:
+        return searcher.answer(content, rows, k, _PROBES_OF_NEIGHBOURS, 4 * k, n_workers)[0]
+
+    for k, n_asking in ASKING.items():
+        queries = asking(content.kept, content.space.metric, n_asking, nearest_of)
         truth = _truth(content, searcher, queries, min(k, content.n), n_workers)
         own: list[Point] = []
         for depths in (_DEPTHS, _DEPTHS + _DEEPER) if reranked else (_DEPTHS[:1],):
@@ -81,21 +83,9 @@ def _points(
         recalls = cautious(_share_found(found.reshape(len(queries), -1), truth, depths)).tolist()
         for rerank, recall in zip(depths.tolist(), recalls):
             points.append((k, recall, _cost(content, float(evals.mean()), nprobe, rerank), nprobe, rerank))
-        if recalls[-1] >= _ENOUGH:
+        if recalls[-1] >= ENOUGH:
             break
     return points
-
-
-def _queries(content: Content, searcher: Searcher, n_asking: int, n_workers: int) -> np.ndarray:
-    """Queries off the data."""
-    assert content.kept is not None
-    slots = np.unique(np.linspace(0, content.n - 1, min(content.n, n_asking)).astype(np.int64))
-    rows = np.ascontiguousarray(content.kept.compared(slots))
-    k = min(NEIGHBOUR + 1, content.n)
-    found, _, _ = searcher.answer(content, rows, k, _PROBES_OF_NEIGHBOURS, 4 * k, n_workers)
-    neighbours = found.reshape(len(rows), k)[:, -1]
-    beside = content.kept.compared(np.where(neighbours < 0, slots, neighbours))
-    return off_the_data(rows, beside, directions=content.space.metric == "ip")
 
 
 def _share_found(shown: np.ndarray, truth: np.ndarray, depths: np.ndarray) -> np.ndarray:

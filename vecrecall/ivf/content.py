@@ -44,6 +44,7 @@ class Content:
     centroids: Centroids | None = None
     lists: Lists | None = None
     curve: Curve | None = None
+    n_lists_at_curve: int = 0  # lists there were when the curve was measured
     n_since: int = 0  # rows added since training, and the sum of their squared errors
     error_since: float = 0.0
     rotation: Rotation | None = None

@@ -19,7 +19,7 @@ from vecrecall.ivf.parameters import FEWEST, Parameters, default_lists
 from vecrecall.ivf.rotated import Rotated
 from vecrecall.ivf.split import split_overfull
 from vecrecall.threads import Workers
-from vecrecall.vectors.axes import FAR_WORSE, Axes, Reduction, ordinary, outgrown, sample_slots, train_axes
+from vecrecall.vectors.axes import Axes, Reduction, heard, ordinary, outgrown, sample_slots, train_axes
 from vecrecall.vectors.encoding import Rotation
 from vecrecall.vectors.kmeans import PER_LIST, Centroids, kmeans
 from vecrecall.vectors.rows import KeptRows
@@ -87,7 +87,7 @@ class Growth:
         rotated = Rotated(old.space, old.rotation, old.trained.shift, self.workers)
         z, rests, beyond = self._rotated(rotated, old.n)
         lists, values, errors = self._placed(old.lists, old.centroids.values, z, rests, old.n, rotated)
-        errors = np.minimum(errors + beyond, FAR_WORSE * old.trained.mean_error)
+        errors = heard(errors + beyond, old.trained.mean_error)
         error = old.error_since + float(errors.sum(dtype=np.float64))
         n_since = old.n_since + self.rows.n
         return self._content(old.trained, old.rotation, values, lists, old.curve, n_since, error)
@@ -153,4 +153,7 @@ class Growth:
         n_since: int, error: float,
     ) -> Content:  # fmt: skip
         centroids = Centroids(values, products=self.old.space.metric == "ip")
-        return Content(self.n, self.old.space, self.kept, trained, centroids, lists, curve, n_since, error, rotation)
+        return Content(
+            self.n, self.old.space, self.kept, trained, centroids, lists, curve, self.old.n_lists_at_curve, n_since,
+            error, rotation,
+        )  # fmt: skip

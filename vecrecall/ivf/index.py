@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import ceil
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vecrecall.curve import MEASURED_AGAIN, warn_of_missed_target
+from vecrecall.curve import warn_of_missed_target
 from vecrecall.dense import DenseIndex
 from vecrecall.errors import CorruptIndexError
 from vecrecall.file import File
@@ -130,8 +131,9 @@ class IVF(DenseIndex):
 
         Notes
         -----
-        Memory of the index: about n * (p / 2 + 13) bytes for codes of p dimensions and lists, a twentieth more for
-        places that are free, plus the kept rows (n * dim * 1, 2 or 4). A build needs 4 n p bytes more while it runs.
+        Memory of the index: about n * (p / 2 + 13) bytes for codes of p dimensions (sq8: p + 13) and lists, a tenth
+        more for places that are free, plus the kept rows (n * dim * 1, 2 or 4). A build needs 4 n p bytes more while it
+        runs.
         """
         metric = as_choice(metric, "metric", METRICS)
         n_workers = n_threads(threads)
@@ -159,9 +161,10 @@ class IVF(DenseIndex):
 
         Notes
         -----
-        An add costs what it adds. Where rows are kept, axes and lists are made anew whenever the index has become four
-        times as large or the data have drifted, and the curve of recall is measured again when it has doubled: such a
-        call takes as long as a build. Searches wait while an add runs.
+        An add costs what it adds, and a look at the directory of all lists. Where rows are kept, axes and lists are
+        made anew whenever the index has become four times as large or the data have drifted, and the curve of recall is
+        measured again when vectors or lists have doubled: such a call takes as long as a build. Searches wait while an
+        add runs.
         """
         n_workers = n_threads(threads)
         rows = as_rows(X, dim=self._dim)
@@ -237,7 +240,9 @@ class IVF(DenseIndex):
         setting, recall = curve.pick(k, target)
         if target_recall is not None:
             warn_of_missed_target(target, recall, "nprobe and rerank", 2)
-        return setting["nprobe"], max(k, setting["rerank"])
+        n_lists = self._content.n_lists  # some may have been split since
+        nprobe = ceil(setting["nprobe"] * n_lists / self._content.n_lists_at_curve)
+        return min(nprobe, n_lists), max(k, setting["rerank"])
 
     def _grow(self, rows: Rows, ids: Any, n_workers: int, progress: bool) -> None:
         """Add rows; nothing of the index changes before all is done."""
@@ -247,11 +252,13 @@ class IVF(DenseIndex):
         with Workers(n_workers) as workers, progress_bar("adding", rows.n, progress) as advance:
             content = Growth(self._content, rows, dtype, self._settings, workers, advance).run()
         reranked = self._settings.keep is not None
-        curve = content.curve
-        if curve is None or content.n >= MEASURED_AGAIN * curve.n:
-            curve = measured_curve(content, n_workers, reranked=reranked) or curve
-        kept = content.kept if reranked or content.lists is None else None
-        content = replace(content, curve=curve, kept=kept)
+        curve, n_lists = content.curve, content.n_lists
+        if curve is None or curve.outdated(content.n) or curve.outdated(content.n, n_lists, content.n_lists_at_curve):
+            measured = measured_curve(content, n_workers, reranked=reranked)
+            if measured is not None:
+                content = replace(content, curve=measured, n_lists_at_curve=n_lists)
+        if not reranked and content.lists is not None:
+            content = replace(content, kept=None)
         extended = self._ids.extended(checked, rows.n)
         self._content, self._ids = content, extended
         self._searcher = Searcher()  # what waits in the old one may not fit
@@ -317,7 +324,7 @@ class IVF(DenseIndex):
     def memory(self) -> dict[str, int]:
         """Return the bytes held, by part; mapped parts count, though they may not be in memory yet.
 
-        "rows" (kept), "codes" (with their scales), "lists" (which row stands where), "centroids" (with axes and curve),
+        "rows" (kept), "codes" (with their scales), "lists" (which row stands where), "centroids" (with the rotation),
         "ids" and "scratch" (of searches).
         """
         content = self._content

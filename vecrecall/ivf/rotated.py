@@ -39,6 +39,7 @@ class Rotated:
 
         self.workers.run(work, 0, len(rows), _SLICE)
         if products:
-            z = (z + self.shift) * row_lengths(rows)[:, None].astype(np.float32)
-            rests[:] = 0
+            lengths = row_lengths(rows).astype(np.float32)
+            z, beyond = (z + self.shift) * lengths[:, None], rests * lengths**2  # products do not see what is lost
+            rests = np.zeros(len(rows), np.float32)
         return z, rests, beyond

@@ -40,6 +40,7 @@ _L2, _IP = METRIC_CODES["l2"], METRIC_CODES["ip"]
 _ZERO, _ONE, _TWO, _INFINITY = np.float32(0), np.float32(1), np.float32(2), np.float32(np.inf)
 _COARSE_START, _NUMBERS = 2, 3  # of a query: its start among centroids, whose codes have 8 bits, stands third
 _SHARED = 2  # fewer pairs of query and list than so many times the lists: each query scans its lists alone
+_ROUNDING = np.float32(2.0**-22)
 _AHEAD = 8  # candidates whose rows are asked for before they are needed
 _LINES = 16  # cache lines of a row that are asked for
 
@@ -137,6 +138,12 @@ def choose_lists(plan, scratch, i, n_probes):
 
 
 @inner
+def surplus(depth):
+    """Entries that a cut may leave over, so that fewer steps find a limit; buffers (``Scratch``) have room for them."""
+    return 2 + (depth >> 3)
+
+
+@inner
 def take_survivors(scratch, query, base, block, estimates, mask, depth):
     """Add what one query found in one block of a list at distance ``base`` to its buffer."""
     capacity, counts = load64(scratch, CAPACITY), load64(scratch, COUNTS)
@@ -144,7 +151,7 @@ def take_survivors(scratch, query, base, block, estimates, mask, depth):
     slots = load64(scratch, SLOTS) + 4 * capacity * query
     n = load32(counts, query)
     if n > capacity - 64:
-        n = cut_buffer(scratch, query, depth, 2 + (depth >> 3))
+        n = cut_buffer(scratch, query, depth, surplus(depth))
     store32(counts, query, append_survivors(estimates, base, block << 5, mask, found, slots, n))
 
 
@@ -162,6 +169,14 @@ def cut_buffer(scratch, query, depth, more):
         store_f32(load64(scratch, LIMITS), query, greatest(found, n))
         store32(counts, query, n)
     return n
+
+
+@inner
+def limit_in_list(scratch, query, base):
+    """A query's limit as estimates of a list at distance ``base`` are compared with it, rounded up: what is kept is the
+    rounded sum of estimate and base, and no path to it may drop what another keeps."""
+    limit = load_f32(load64(scratch, LIMITS), query)
+    return limit - base + _ROUNDING * (abs(limit) + abs(base))
 
 
 @inner
@@ -187,7 +202,7 @@ def scan_list(plan, scratch, number, pairs, bases, n_pairs, depth):
         for t in range(size):
             query = load32(pairs, first + min(t, n - 1))
             seat(plan, scratch, query, int64(START), t)
-            limit = load_f32(load64(scratch, LIMITS), query) - load_f32(bases, first + min(t, n - 1))
+            limit = limit_in_list(scratch, query, load_f32(bases, first + min(t, n - 1)))
             store_f32(limits, t, limit if t < n else -_INFINITY)  # nothing survives in an idle place
         place = run_tile(plan, scratch, function, directory, load32(starts, number), end)
         while place < end:
@@ -196,7 +211,7 @@ def scan_list(plan, scratch, number, pairs, bases, n_pairs, depth):
                 if mask != 0:
                     query, base = load32(pairs, first + t), load_f32(bases, first + t)
                     take_survivors(scratch, query, base, load32(directory, place), estimates + 128 * t, mask, depth)
-                    store_f32(limits, t, load_f32(load64(scratch, LIMITS), query) - base)
+                    store_f32(limits, t, limit_in_list(scratch, query, base))
             place = run_tile(plan, scratch, function, directory, place + 1, end)
 
 
@@ -204,9 +219,8 @@ def scan_list(plan, scratch, number, pairs, bases, n_pairs, depth):
 def set_limits(scratch, query, lo, n):
     """Limits of blocks lo..n of those that a query scans alone."""
     limits, bases = load64(scratch, LIMITS_OF_TILE), load64(scratch, BLOCK_BASES)
-    limit = load_f32(load64(scratch, LIMITS), query)
     for j in range(lo, n):
-        store_f32(limits, j, limit - load_f32(bases, j))
+        store_f32(limits, j, limit_in_list(scratch, query, load_f32(bases, j)))
 
 
 @inlined
@@ -247,7 +261,7 @@ def scan_alone(plan, scratch, query, n_probes, depth):
             n += 1
         if p == 0 or p == n_probes - 1:
             scan_blocks(plan, scratch, query, n, depth)
-            cut_buffer(scratch, query, depth, 2 + (depth >> 3))
+            cut_buffer(scratch, query, depth, surplus(depth))
             n = int64(0)
 
 
@@ -389,7 +403,7 @@ def search_kernel(plan, queries, lo, hi, n_probes, depth, k, scratch, slots, fou
         n_answered = scan_by_list(plan, scratch, n, n_probes, int64(0), int64(1), depth, evals, lo)
         for i in range(n_answered):  # queries of one list follow each other, since they share candidates
             store32(order, i, load32(load64(scratch, PAIRS), i))
-            cut_buffer(scratch, load32(order, i), depth, 2 + (depth >> 3))
+            cut_buffer(scratch, load32(order, i), depth, surplus(depth))
         scan_by_list(plan, scratch, n, n_probes, int64(1), n_probes, depth, evals, lo)
     listed, following = load64(scratch, LISTED), load64(scratch, NEXT)
     n_following = int64(0)

@@ -15,7 +15,7 @@ _BYTES = 1 << 26  # of candidates and chosen lists of a slice
 
 
 class Searcher:
-    """Answers queries on a content; keeps one scratch for each call that was in flight at once."""
+    """Answers queries on a content; keeps one scratch for each slice that was in flight at once, unless it is huge."""
 
     def __init__(self) -> None:
         self._idle: list[Scratch] = []
@@ -30,19 +30,18 @@ class Searcher:
         n_probes = min(nprobe, content.n_lists)
         depth = min(max(rerank, k), max(content.n, 1))
         plan = content.plan_address
+        slices = max(1, min(_SLICE, _BYTES // (16 * n_probes + 20 * depth + 1)))
 
         def work(lo: int, hi: int) -> None:
             scratch = self._scratch(content, hi - lo, n_probes, depth, k)
             search_kernel(plan, queries, lo, hi, n_probes, depth, k, scratch.address, slots, distances, evals)
-            self._idle.append(scratch)
+            if scratch.memory.nbytes <= 2 * _BYTES:
+                self._idle.append(scratch)
 
-        if n_queries <= _FEWEST:
+        if n_queries <= min(slices, _FEWEST):
             work(0, n_queries)
         else:
-            slices = min(_SLICE, max(_FEWEST, _BYTES // (16 * n_probes + 20 * depth + 1)))
-            if n_workers > 1:
-                slices = min(slices, max(_FEWEST, -(-n_queries // (2 * n_workers))))
-            run(n_workers, work, 0, n_queries, slices)
+            run(n_workers, work, 0, n_queries, min(slices, max(_FEWEST, -(-n_queries // (2 * n_workers)))))
         return slots, distances, evals
 
     def _scratch(self, content: Content, n_queries: int, n_probes: int, depth: int, k: int) -> Scratch:

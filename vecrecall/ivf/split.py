@@ -34,6 +34,8 @@ def split_overfull(
     gained = np.bincount(numbers, minlength=lists.n_lists)
     overfull = (gained > 0) & (lists.sizes + gained > max(_TIMES * expected, _LEAST))
     centroids, emptied = list(values[:, None]), []
+    moved: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = []  # z, rests, numbers, rows
+    numbers = numbers.copy()
     for number in np.flatnonzero(overfull).tolist():
         slots, old_rows = lists.rows(number)
         own = np.flatnonzero(numbers == number)
@@ -53,11 +55,12 @@ def split_overfull(
         centroids[number] = parts.values[:1]
         centroids.extend(parts.values[1:, None])
         emptied.append(number)
-        numbers = np.concatenate([numbers, new[len(own) :]])
         numbers[own] = new[: len(own)]
-        z, rests = np.concatenate([z, old_z]), np.concatenate([rests, old_rests])
-        rows = np.concatenate([rows, old_rows])
+        moved.append((old_z, old_rests, new[len(own) :], old_rows))
     if emptied:
+        z, rests, numbers, rows = (
+            np.concatenate([first, *others]) for first, *others in zip((z, rests, numbers, rows), *moved)
+        )
         lists = lists.with_lists(len(centroids), np.array(emptied))
         values = np.ascontiguousarray(np.concatenate(centroids))
     return lists, values, z, rests, numbers, rows

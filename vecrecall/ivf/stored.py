@@ -50,7 +50,7 @@ def parameters_of(content: Content) -> dict[str, Any]:
             "n_clustered": trained.n_clustered,
         }  # fmt: skip
     if curve is not None:
-        out["n_at_curve"] = curve.n
+        out["n_at_curve"], out["n_lists_at_curve"] = curve.n, content.n_lists_at_curve
     return out
 
 
@@ -74,9 +74,15 @@ def restored_content(file: File, dim: int, metric: str, parameters: Parameters) 
     values = section(file, "centroids", np.float32, (file.counts["lists"], width))
     if not np.isfinite(values).all() or not np.isfinite(error):
         raise IndexFileError("a centroid or a number among the parameters is not finite")
+    curve = restored_curve(file, NAMES)
+    if curve is None:
+        raise IndexFileError("the file lacks the curve that settings are chosen by")
+    n_lists_at_curve = file.parameters["n_lists_at_curve"]
+    if type(n_lists_at_curve) is not int or n_lists_at_curve < 1:
+        raise IndexFileError(f"the curve was measured with {n_lists_at_curve!r} lists, expected a number")
     return Content(
         n, space, kept, trained, Centroids(values, products=metric == "ip"),
-        _restored_lists(file, n, width, parameters.bits), restored_curve(file, NAMES),
+        _restored_lists(file, n, width, parameters.bits), curve, n_lists_at_curve,
         int(file.parameters["n_since_training"]), error,
     )  # fmt: skip
 

@@ -182,6 +182,12 @@ def root32(tc: Any, x: Any) -> Any:
     return types.float32(types.float32), generate
 
 
+def spread(b: Any, x: Any, kind: Any) -> Any:
+    """LLVM vector with x in every lane."""
+    lane = b.insert_element(ir.Constant(kind, ir.Undefined), x, I32(0))
+    return b.shuffle_vector(lane, lane, ir.Constant(ir.VectorType(I32, kind.count), [0] * kind.count))
+
+
 def ask_for(b: Any, address: Any) -> None:
     """LLVM prefetch of the cache line at an address; harmless where the address is not mapped."""
     kind = ir.FunctionType(ir.VoidType(), [I8.as_pointer(), I32, I32, I32])

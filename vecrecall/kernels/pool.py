@@ -14,18 +14,12 @@ from numba.extending import intrinsic
 from vecrecall.kernels import cpu
 from vecrecall.kernels.distances import MISSING
 from vecrecall.kernels.jit import inner
-from vecrecall.kernels.memory import I1, I8, I16, I32, I64, load32, load64, pointer, store64
+from vecrecall.kernels.memory import I1, I8, I16, I32, I64, load32, load64, pointer, spread, store64
 
 _STEP = 4  # blocks of eight places between two looks whether the place is found
 FRONT = 8 * (_STEP + 1)  # lowest values in front of a run: a step that begins there, and the block it shifts from
 _V8 = ir.VectorType(I64, 8)
 _V16 = ir.VectorType(I32, 16)
-
-
-def _spread(b: Any, x: Any, kind: Any) -> Any:
-    """x in every lane of a vector."""
-    lane = b.insert_element(ir.Constant(kind, ir.Undefined), x, I32(0))
-    return b.shuffle_vector(lane, lane, ir.Constant(ir.VectorType(I32, kind.count), [0] * kind.count))
 
 
 def _n_set(b: Any, mask: Any) -> Any:
@@ -43,11 +37,11 @@ def _insert_sorted_wide(tc: Any, base: Any, size: Any, entry: Any) -> Any:
         def block(number: Any) -> Any:
             return pointer(b, b.add(a[0], b.shl(number, I64(6))), _V8)
 
-        entry = _spread(b, a[2], _V8)
+        entry = spread(b, a[2], _V8)
         shift = ir.Constant(ir.VectorType(I32, 8), list(range(7, 15)))
         number, above = cgutils.alloca_once(b, I64), cgutils.alloca_once(b, _V8)
         last = b.lshr(a[1], I64(3))
-        n_used = _spread(b, b.and_(a[1], I64(7)), _V8)
+        n_used = spread(b, b.and_(a[1], I64(7)), _V8)
         used = b.icmp_signed("<", ir.Constant(_V8, list(range(8))), n_used)
         highest = ir.Constant(_V8, [2**63 - 1] * 8)
         b.store(b.select(used, b.load(block(last), typ=_V8, align=8), highest), above)
@@ -111,7 +105,7 @@ def _below(tc: Any, keys: Any, n: Any, limit: Any) -> Any:
     """Bit j: key j is less than the limit; of the first n, 16 at most (so many are read)."""
 
     def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:
-        limits = _spread(b, b.trunc(a[2], I32), _V16)
+        limits = spread(b, b.trunc(a[2], I32), _V16)
         less = b.icmp_signed("<", b.load(pointer(b, a[0], _V16), typ=_V16, align=4), limits)
         n = b.select(b.icmp_signed("<", a[1], I64(16)), a[1], I64(16))
         wanted = b.sub(b.shl(I64(1), n), I64(1))

@@ -26,6 +26,7 @@ from vecrecall.kernels.memory import (
     load32,
     load_f32,
     pointer,
+    spread,
     store32,
     store_f32,
 )  # fmt: skip
@@ -44,11 +45,6 @@ def _put(b: Any, value: Any, base: Any) -> None:
     b.store(value, pointer(b, base, value.type), align=4)
 
 
-def _spread(b: Any, x: Any, kind: Any) -> Any:
-    lane = b.insert_element(ir.Constant(kind, ir.Undefined), x, I32(0))
-    return b.shuffle_vector(lane, lane, ir.Constant(V16, [0] * 16))
-
-
 def _compress(b: Any, values: Any, mask: Any) -> Any:
     name = f"llvm.x86.avx512.mask.compress.v16{'f32' if values.type == V16F else 'i32'}"
     kind = ir.FunctionType(values.type, [values.type, values.type, _M16])
@@ -65,8 +61,8 @@ def _append16_wide(tc: Any, estimates: Any, add: Any, slot: Any, mask: Any, to: 
 
     def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:
         mask = b.bitcast(b.trunc(a[3], I16), _M16)
-        values = b.fadd(_at(b, a[0], V16F), _spread(b, a[1], V16F))
-        slots = b.add(_spread(b, b.trunc(a[2], I32), V16), _LANES)
+        values = b.fadd(_at(b, a[0], V16F), spread(b, a[1], V16F))
+        slots = b.add(spread(b, b.trunc(a[2], I32), V16), _LANES)
         _put(b, _compress(b, values, mask), a[4])
         _put(b, _compress(b, slots, mask), a[5])
         return _n_set(b, mask)
@@ -99,7 +95,7 @@ def _count_at_most(tc: Any, buffer: Any, n: Any, limit: Any) -> Any:
     """How many of n estimates (filled up with +infinity to whole lines) are at most a limit below infinity."""
 
     def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:
-        limits, total = _spread(b, a[2], V16F), cgutils.alloca_once(b, I64)
+        limits, total = spread(b, a[2], V16F), cgutils.alloca_once(b, I64)
         b.store(I64(0), total)
         with cgutils.for_range_slice(b, I64(0), a[1], I64(16), intp=I64, inc=True) as (j, _):
             values = _at(b, b.add(a[0], b.shl(j, I64(2))), V16F)
@@ -121,7 +117,7 @@ def _extreme(less: bool) -> Any:
                 values, held = _at(b, b.add(a[0], b.shl(j, I64(2))), V16F), b.load(cell, typ=V16F)
                 wanted = b.fcmp_ordered(side, values, held)
                 if not less:  # what fills the line up is not meant
-                    left = _spread(b, b.trunc(b.sub(a[1], j), I32), V16)
+                    left = spread(b, b.trunc(b.sub(a[1], j), I32), V16)
                     wanted = b.and_(wanted, b.icmp_signed("<", _LANES, left))
                 b.store(b.select(wanted, values, held), cell)
             lanes = b.load(cell, typ=V16F)
@@ -144,7 +140,7 @@ def _keep16_wide(tc: Any, buffer: Any, slots: Any, limit: Any, to: Any, to_slots
 
     def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:
         values, slots = _at(b, a[0], V16F), _at(b, a[1], V16)
-        mask = b.fcmp_ordered("<=", values, _spread(b, a[2], V16F))
+        mask = b.fcmp_ordered("<=", values, spread(b, a[2], V16F))
         _put(b, _compress(b, values, mask), a[3])
         _put(b, _compress(b, slots, mask), a[4])
         return _n_set(b, mask)

@@ -28,7 +28,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from vecrecall.kernels.dot import V16, V16F, dot_u8_s8
-from vecrecall.kernels.memory import F32, I16, I32, I64, ask_for, pointer
+from vecrecall.kernels.memory import F32, I16, I32, I64, ask_for, pointer, spread
 
 BLOCK = 32  # vectors of a block
 TILES = {8: 1, 4: 1, 1: 4}  # queries of a tile -> blocks that it takes at once
@@ -39,11 +39,6 @@ _GROUP = 8  # dimensions a step
 
 def _at(b: Any, base: Any, offset: Any, kind: Any, align: int = 4) -> Any:
     return b.load(pointer(b, b.add(base, offset), kind), typ=kind, align=align)
-
-
-def _spread(b: Any, x: Any, kind: Any) -> Any:
-    lane = b.insert_element(ir.Constant(kind, ir.Undefined), x, I32(0))
-    return b.shuffle_vector(lane, lane, ir.Constant(V16, [0] * 16))
 
 
 def _bytes_of_group(b: Any, codes: Any, bits: int) -> list[tuple[int, int, Any]]:
@@ -79,7 +74,7 @@ def _sums(
                 ask_for(b, b.add(coming[j], b.add(at_code, I64(64 * line))))
             for four, half, part in _bytes_of_group(b, b.add(start_of_block, at_code), bits):
                 for query, own in zip(queries, cells):
-                    asked = _spread(b, _at(b, b.add(query, at_query), I64(4 * four), I32), V16)
+                    asked = spread(b, _at(b, b.add(query, at_query), I64(4 * four), I32), V16)
                     cell = own[2 * j + half]
                     b.store(dot_u8_s8(b, b.load(cell, typ=V16), part, asked), cell)
     return [[b.load(cell, typ=V16) for cell in own] for own in cells]
@@ -104,7 +99,7 @@ def _tile(n_queries: int, bits: int) -> Any:
                 out_bytes, found,
             ) = a  # fmt: skip
             asked = [_at(b, queries, I64(8 * q), I64, 8) for q in range(n_queries)]
-            starts = [_spread(b, _at(b, numbers, I64(4 * (NUMBERS * q + START)), I32), V16) for q in range(n_queries)]
+            starts = [spread(b, _at(b, numbers, I64(4 * (NUMBERS * q + START)), I32), V16) for q in range(n_queries)]
             at = cgutils.alloca_once(b, I64)
             b.store(place, at)
             look, work, write, done = (b.append_basic_block(name) for name in ("look", "work", "write", "done"))
@@ -125,10 +120,10 @@ def _tile(n_queries: int, bits: int) -> Any:
             sums = _sums(b, first, coming, asked, starts, groups, bits)
             below, estimates, some = [], [], ir.Constant(I32, 0)
             for q in range(n_queries):
-                factor = _spread(b, _at(b, numbers, I64(4 * (NUMBERS * q + FACTOR)), F32), V16F)
+                factor = spread(b, _at(b, numbers, I64(4 * (NUMBERS * q + FACTOR)), F32), V16F)
                 for j, block in enumerate(blocks):
                     at_limit = I64(4 * q) if n_blocks == 1 else b.add(b.shl(here, I64(2)), I64(4 * j))
-                    limit = _spread(b, _at(b, limits, at_limit, F32), V16F)
+                    limit = spread(b, _at(b, limits, at_limit, F32), V16F)
                     mask = ir.Constant(I32, 0)
                     for half in (0, 1):
                         of_half = b.add(b.shl(block, I64(7)), I64(64 * half))

@@ -13,7 +13,7 @@ import numpy as np
 from vecrecall.vectors.memory import aligned_zeros
 
 SAMPLE = 8192  # rows that axes are trained on
-FAR_WORSE = 64.0  # an added row counts as at most so many times worse than those of the sample
+_FAR_WORSE = 64.0  # an added row counts as at most so many times worse than those of the sample
 _FAR_OUT = 8.0  # times the length that 99 % of the rows keep within
 _WORSE = 1.5  # codes of rows added since training may be this much worse than those of the sample
 _DRIFT_SHARE = 16  # fewer rows than this share count as so many: only far worse ones are heard
@@ -40,7 +40,7 @@ class Reduction:
 class Axes:
     """A trained rotation. All arrays are float32 but ``rotation`` (int8, p rows in whole lines of 64)."""
 
-    dim: int  # of walked rows
+    dim: int  # of the rows
     p: int
     rotation: np.ndarray
     low: np.ndarray
@@ -104,6 +104,11 @@ def ordinary(sample: np.ndarray) -> np.ndarray:
     squares = np.einsum("ij,ij->i", moved, moved, dtype=np.float64)
     limit = _FAR_OUT**2 * float(np.quantile(squares, 0.99))
     return squares <= limit if limit > 0 else np.ones(len(sample), bool)
+
+
+def heard(errors: np.ndarray, mean_error: float) -> np.ndarray:
+    """Errors of added rows as they count: axes trained anew for a few rows far out would cost more than they mend."""
+    return np.minimum(errors, _FAR_WORSE * mean_error) if mean_error > 0 else errors
 
 
 def outgrown(n_trained: int, mean_error: float, n: int, n_since: int, error_since: float) -> bool:

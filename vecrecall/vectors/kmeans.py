@@ -109,8 +109,8 @@ def kmeans(
 ) -> np.ndarray:  # fmt: skip
     """Centroids (k, width) float32 of rows z (m, width) float32 in C order; width a multiple of 16, k <= m.
 
-    A list that holds nearly nothing takes a row of one that holds too much, so that none is empty and they are of
-    similar sizes. ``start``: centroids to begin with, in place of k rows drawn without replacement.
+    A list that holds nearly nothing takes a row of one that holds too much, so that sizes are similar and lists are
+    empty only where rows are equal. ``start``: centroids to begin with, in place of k rows drawn without replacement.
     """
     if start is None:
         start = z[np.sort(rng.choice(len(z), k, replace=False))]

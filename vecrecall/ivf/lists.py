@@ -12,11 +12,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from vecrecall.kernels.tiles import BLOCK, TILES
+from vecrecall.kernels.tiles import BLOCK, READ_BEHIND
 from vecrecall.vectors.kmeans import Blocks
 from vecrecall.vectors.memory import aligned_zeros, grown
-
-_SPARE = 2 * max(TILES.values()) - 1  # a tile may read so many block numbers behind those of a list
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +34,7 @@ class Lists:
     def empty(cls, n_lists: int, width: int, bits: int) -> Lists:
         return cls(
             Blocks.empty(0, width, bits), aligned_zeros((0, BLOCK), np.int32), 0, np.zeros(n_lists, np.int32),
-            np.zeros(n_lists + 1, np.int32), np.zeros(_SPARE, np.int32),
+            np.zeros(n_lists + 1, np.int32), np.zeros(READ_BEHIND, np.int32),
         )  # fmt: skip
 
     @property
@@ -143,4 +141,4 @@ def _runs(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
 
 def readable(directory: np.ndarray) -> np.ndarray:
     """Blocks by list with some more numbers behind, as tiles read them."""
-    return np.concatenate([directory, np.zeros(_SPARE, np.int32)]).astype(np.int32)
+    return np.concatenate([directory, np.zeros(READ_BEHIND, np.int32)]).astype(np.int32)

@@ -18,8 +18,8 @@ from vecrecall.ivf.plan import (
 )  # fmt: skip
 from vecrecall.ivf.scratch import (
     ASKED, BASES, BEST, BLOCK_BASES, BLOCKS, CAPACITY, COUNTS, DOTS, ESTIMATE_BYTES, ESTIMATES, FLOATS, FORMS, FOUND,
-    KEYS, LENGTHS, LEVELS, LIMITS, LIMITS_OF_TILE, LISTED, NEXT, NO_LIMITS, NUMBERS_OF, NUMBERS_OF_TILE, OFFSETS, ORDER,
-    PAIR_BASES, PAIRS, PROBES, QUERIES, RESTS, SLOTS, STOPPED, Z,
+    KEYS, LENGTHS, LEVELS, LIMITS, LIMITS_OF_TILE, LISTED, NEXT, NO_LIMITS, NUMBERS_KEPT, NUMBERS_OF, NUMBERS_OF_TILE,
+    OFFSETS, ORDER, PAIR_BASES, PAIRS, PROBES, QUERIES, RESTS, SLOTS, STOPPED, Z,
 )  # fmt: skip
 from vecrecall.kernels.call import call
 from vecrecall.kernels.distances import distances
@@ -32,13 +32,13 @@ from vecrecall.kernels.memory import (
 from vecrecall.kernels.pool import insert_sorted, row_of
 from vecrecall.kernels.survivors import append_survivors, cut, greatest, of_ordinal, ordinal
 from vecrecall.kernels.tile_queries import write_tile_form
-from vecrecall.kernels.tiles import FACTOR, FOUND as _MASKS, NUMBERS, START
+from vecrecall.kernels.tiles import FACTOR, FOUND as _MASKS, NUMBERS, READ_BEHIND, START
 from vecrecall.vectors.ranking import estimated_distance, exact_distance, keep_nearest
 from vecrecall.vectors.spaces import METRIC_CODES
 
 _L2, _IP = METRIC_CODES["l2"], METRIC_CODES["ip"]
 _ZERO, _ONE, _TWO, _INFINITY = np.float32(0), np.float32(1), np.float32(2), np.float32(np.inf)
-_COARSE_START, _NUMBERS = 2, 3  # of a query: its start among centroids, whose codes have 8 bits, stands third
+_COARSE_START = 2  # of a query: its start among centroids, whose codes have 8 bits, stands behind the other
 _SHARED = 2  # fewer pairs of query and list than so many times the lists: each query scans its lists alone
 _ROUNDING = np.float32(2.0**-22)
 _AHEAD = 8  # candidates whose rows are asked for before they are needed
@@ -77,7 +77,7 @@ def prepare(plan, scratch, i, q):
         for j in range(width):
             store_f32(z, j, load_f32(z, j) + load_f32(shift, j))
     step, total = write_tile_form(z, width, load64(scratch, FORMS) + width * i)
-    numbers = load64(scratch, NUMBERS_OF) + 4 * _NUMBERS * i
+    numbers = load64(scratch, NUMBERS_OF) + 4 * NUMBERS_KEPT * i
     store_f32(numbers, FACTOR, -step if metric == _IP else -_TWO * step)
     store32(numbers, START, -((load64(plan, TOP) * total) >> 1))
     store32(numbers, _COARSE_START, -((255 * total) >> 1))
@@ -87,7 +87,7 @@ def prepare(plan, scratch, i, q):
 @inner
 def seat(plan, scratch, query, start, place):
     """Give a query its place in a tile; ``start``: which of its two, of codes or of centroids."""
-    own, numbers = load64(scratch, NUMBERS_OF) + 4 * _NUMBERS * query, load64(scratch, NUMBERS_OF_TILE)
+    own, numbers = load64(scratch, NUMBERS_OF) + 4 * NUMBERS_KEPT * query, load64(scratch, NUMBERS_OF_TILE)
     store64(load64(scratch, QUERIES), place, load64(scratch, FORMS) + load64(plan, WIDTH) * query)
     store32(numbers, NUMBERS * place + FACTOR, load32(own, FACTOR))
     store32(numbers, NUMBERS * place + START, load32(own, start))
@@ -229,7 +229,7 @@ def scan_blocks(plan, scratch, query, n, depth):
     blocks, bases, masks = load64(scratch, BLOCKS), load64(scratch, BLOCK_BASES), load64(scratch, STOPPED) + _MASKS
     limits, estimates = load64(scratch, LIMITS_OF_TILE), load64(scratch, ESTIMATES)
     set_limits(scratch, query, int64(0), n)
-    for j in range(n, n + 7):  # a tile reads so many behind
+    for j in range(n, n + READ_BEHIND):
         store32(blocks, j, load32(blocks, int64(0)))
         store_f32(limits, j, -_INFINITY)
     place = run_tile(plan, scratch, load64(plan, TILE_1), blocks, int64(0), n)

@@ -20,6 +20,7 @@ their block). It writes where it stopped, the estimates there, and masks of thos
 on behind. Where nothing survives, nothing is written.
 """
 
+import functools
 from typing import Any
 
 from llvmlite import ir
@@ -32,6 +33,7 @@ from vecrecall.kernels.memory import F32, I16, I32, I64, ask_for, pointer, sprea
 
 BLOCK = 32  # vectors of a block
 TILES = {8: 1, 4: 1, 1: 4}  # queries of a tile -> blocks that it takes at once
+READ_BEHIND = 2 * max(TILES.values()) - 1  # block numbers that a tile may read behind the end of its run
 FACTOR, START, NUMBERS = 0, 1, 2  # of a query
 FOUND = 16  # bytes of what a tile writes before the masks (int32, one a query and block): the place where it stopped
 _GROUP = 8  # dimensions a step
@@ -80,6 +82,34 @@ def _sums(
     return [[b.load(cell, typ=V16) for cell in own] for own in cells]
 
 
+def _listed_blocks(b: Any, listed: Any, place: Any, n: int) -> list[Any]:
+    """Numbers of n blocks from a place of the list on."""
+    at = b.add(listed, b.shl(place, I64(2)))
+    return [b.sext(_at(b, at, I64(4 * j), I32), I64) for j in range(n)]
+
+
+def _compared(
+    b: Any, sums: list[list[Any]], blocks: list[Any], place: Any, numbers: Any, limits: Any, addends: Any, scales: Any
+) -> tuple[list[tuple[int, int, Any]], list[Any]]:
+    """(estimates with their query and their offset in its row of output, masks of those below by query and block)."""
+    estimates, below = [], []
+    for q, own in enumerate(sums):
+        factor = spread(b, _at(b, numbers, I64(4 * (NUMBERS * q + FACTOR)), F32), V16F)
+        for j, block in enumerate(blocks):
+            at_limit = I64(4 * q) if len(blocks) == 1 else b.add(b.shl(place, I64(2)), I64(4 * j))
+            limit = spread(b, _at(b, limits, at_limit, F32), V16F)
+            mask = ir.Constant(I32, 0)
+            for half in (0, 1):
+                of_half = b.add(b.shl(block, I64(7)), I64(64 * half))
+                scale, addend = _at(b, scales, of_half, V16F), _at(b, addends, of_half, V16F)
+                estimate = _estimates(b, own[2 * j + half], factor, scale, addend)
+                bit = b.zext(b.bitcast(b.fcmp_ordered("<", estimate, limit), I16), I32)
+                mask = b.or_(mask, b.shl(bit, I32(16 * half)))
+                estimates.append((q, 128 * j + 64 * half, estimate))
+            below.append(mask)
+    return estimates, below
+
+
 def _tile(n_queries: int, bits: int) -> Any:
     """An intrinsic for one size of tile and one width of codes, as a function of fourteen int64.
 
@@ -94,12 +124,8 @@ def _tile(n_queries: int, bits: int) -> Any:
         found,
     ):  # fmt: skip
         def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:
-            (
-                codes, block_bytes, listed, place, end, groups, queries, numbers, limits, addends, scales, out,
-                out_bytes, found,
-            ) = a  # fmt: skip
+            codes, block_bytes, listed, place, end, groups, queries, *rest, out, out_bytes, found = a
             asked = [_at(b, queries, I64(8 * q), I64, 8) for q in range(n_queries)]
-            starts = [spread(b, _at(b, numbers, I64(4 * (NUMBERS * q + START)), I32), V16) for q in range(n_queries)]
             at = cgutils.alloca_once(b, I64)
             b.store(place, at)
             look, work, write, done = (b.append_basic_block(name) for name in ("look", "work", "write", "done"))
@@ -110,30 +136,16 @@ def _tile(n_queries: int, bits: int) -> Any:
             b.cbranch(b.icmp_signed("<", here, end), work, done)
 
             b.position_at_end(work)
-            numbers_at = b.add(listed, b.shl(here, I64(2)))
-            blocks = [b.sext(_at(b, numbers_at, I64(4 * j), I32), I64) for j in range(n_blocks)]
+            blocks = _listed_blocks(b, listed, here, n_blocks)
             first = [b.add(codes, b.mul(block, block_bytes)) for block in blocks]
             coming = []
             if n_queries == 1:  # alone, a query waits for memory
-                following = [b.sext(_at(b, numbers_at, I64(4 * (n_blocks + j)), I32), I64) for j in range(n_blocks)]
+                following = _listed_blocks(b, listed, b.add(here, I64(n_blocks)), n_blocks)
                 coming = [b.add(codes, b.mul(block, block_bytes)) for block in following]
+            starts = [spread(b, _at(b, rest[0], I64(4 * (NUMBERS * q + START)), I32), V16) for q in range(n_queries)]
             sums = _sums(b, first, coming, asked, starts, groups, bits)
-            below, estimates, some = [], [], ir.Constant(I32, 0)
-            for q in range(n_queries):
-                factor = spread(b, _at(b, numbers, I64(4 * (NUMBERS * q + FACTOR)), F32), V16F)
-                for j, block in enumerate(blocks):
-                    at_limit = I64(4 * q) if n_blocks == 1 else b.add(b.shl(here, I64(2)), I64(4 * j))
-                    limit = spread(b, _at(b, limits, at_limit, F32), V16F)
-                    mask = ir.Constant(I32, 0)
-                    for half in (0, 1):
-                        of_half = b.add(b.shl(block, I64(7)), I64(64 * half))
-                        scale, addend = _at(b, scales, of_half, V16F), _at(b, addends, of_half, V16F)
-                        estimate = _estimates(b, sums[q][2 * j + half], factor, scale, addend)
-                        bit = b.zext(b.bitcast(b.fcmp_ordered("<", estimate, limit), I16), I32)
-                        mask = b.or_(mask, b.shl(bit, I32(16 * half)))
-                        estimates.append((q, 128 * j + 64 * half, estimate))
-                    below.append(mask)
-                    some = b.or_(some, mask)
+            estimates, below = _compared(b, sums, blocks, here, *rest)
+            some = functools.reduce(b.or_, below)
             b.store(b.add(here, I64(n_blocks)), at)
             b.cbranch(b.icmp_unsigned("==", some, I32(0)), look, write)
 

@@ -12,7 +12,7 @@ import numpy as np
 from vecrecall.kernels.blocks import nearest_of_blocks, sum_by_list, write_blocks
 from vecrecall.kernels.memory import address
 from vecrecall.kernels.tile_functions import tile_function
-from vecrecall.kernels.tiles import BLOCK, FOUND, NUMBERS
+from vecrecall.kernels.tiles import BLOCK, FOUND, NUMBERS, READ_BEHIND
 from vecrecall.threads import Workers
 from vecrecall.vectors.memory import aligned_zeros
 
@@ -68,8 +68,9 @@ class Centroids:
         k, width = values.shape
         self.values = aligned_zeros((k, width), np.float32)
         self.values[:] = values
-        self.blocks = Blocks.empty(-(-k // BLOCK), width, 8)
-        self.listed = np.minimum(np.arange(-(-k // BLOCK) + 8, dtype=np.int32), (k - 1) // BLOCK).astype(np.int32)
+        n_blocks = -(-k // BLOCK)
+        self.blocks = Blocks.empty(n_blocks, width, 8)
+        self.listed = np.minimum(np.arange(n_blocks + READ_BEHIND), n_blocks - 1).astype(np.int32)
         zeros, origin = np.zeros(k, np.int32), np.zeros((1, width), np.float32)
         with Workers(1) as alone:
             self.blocks.write(

@@ -220,29 +220,29 @@ class IVF(DenseIndex):
                 f"target_recall={target_recall} was given with nprobe={nprobe}, rerank={rerank}, which it chooses; "
                 "leave one or the other out"
             )
-        if nprobe is None or rerank is None:
-            chosen = self._chosen(k, target_recall)
-            nprobe = chosen[0] if nprobe is None else nprobe
-            rerank = chosen[1] if rerank is None else rerank
-        nprobe, rerank = as_count(nprobe, "nprobe"), as_count(rerank, "rerank")
+        nprobe = None if nprobe is None else as_count(nprobe, "nprobe")
+        rerank = None if rerank is None else as_count(rerank, "rerank")
         queries, single, n_workers = self._asked(Q, threads)
         with self._lock.shared:
+            if nprobe is None or rerank is None:
+                chosen = self._chosen(k, target_recall)
+                nprobe, rerank = nprobe or chosen[0], rerank or chosen[1]
             answers = self._searcher.answer(self._content, queries, k, nprobe, rerank, n_workers)
             ids = self._ids
         return self._hits(queries, single, k, answers, ids)
 
     def _chosen(self, k: int, target_recall: float | None) -> tuple[int, int]:
         """(nprobe, rerank) for a recall@k."""
-        curve = self._content.curve
+        content = self._content
+        curve = content.curve
         target = self._settings.target_recall if target_recall is None else as_recall(target_recall)
         if curve is None:  # all rows are ranked
             return 1, k
         setting, recall = curve.pick(k, target)
         if target_recall is not None:
             warn_of_missed_target(target, recall, "nprobe and rerank", 2)
-        n_lists = self._content.n_lists  # some may have been split since
-        nprobe = ceil(setting["nprobe"] * n_lists / self._content.n_lists_at_curve)
-        return min(nprobe, n_lists), max(k, setting["rerank"])
+        nprobe = ceil(setting["nprobe"] * content.n_lists / content.n_lists_at_curve)  # some may have been split since
+        return min(nprobe, content.n_lists), max(k, setting["rerank"])
 
     def _grow(self, rows: Rows, ids: Any, n_workers: int, progress: bool) -> None:
         """Add rows; nothing of the index changes before all is done."""

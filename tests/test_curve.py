@@ -153,7 +153,7 @@ def test_rows_are_moved_straight_away_from_a_neighbour() -> None:
 
 def test_a_missed_target_is_told_and_a_reached_one_is_not() -> None:
     with pytest.warns(UserWarning, match=r"target_recall=0\.95 was not reached by any ef .* had 0\.900"):
-        warn_of_missed_target(0.95, 0.9, "ef", 0)
+        warn_of_missed_target(0.95, 0.9, "ef")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        warn_of_missed_target(0.9, 0.9, "ef", 0)
+        warn_of_missed_target(0.9, 0.9, "ef")

@@ -93,3 +93,12 @@ def test_threads_change_nothing() -> None:
 def test_what_is_refused(arguments: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         vr.knn_graph(points(20), **{"k": 2, **arguments})
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_a_warning_names_the_callers_line(exact: bool) -> None:
+    X = points(2_000)
+    X[3] = 0
+    with pytest.warns(UserWarning, match="1 zero row vector under metric 'cosine'") as warned:
+        vr.knn_graph(X, 3, metric="cosine", exact=exact)
+    assert {warning.filename for warning in warned} == {__file__}

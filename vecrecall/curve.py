@@ -6,7 +6,6 @@ ask from a place off the data, away from one of their neighbours (:func:`off_the
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from vecrecall.errors import IndexFileError
+from vecrecall.inputs import warn_user
 from vecrecall.vectors.rows import KeptRows
 from vecrecall.vectors.spaces import inverse_lengths
 
@@ -127,11 +127,10 @@ class Curve:
         return cls(names, table, n)
 
 
-def warn_of_missed_target(target: float, recall: float, settings: str, calls: int) -> None:
-    """Warn, where no setting reached a target, the user ``calls`` above."""
+def warn_of_missed_target(target: float, recall: float, settings: str) -> None:
+    """Warn, where no setting reached a target."""
     if recall < target:
-        warnings.warn(
+        warn_user(
             f"target_recall={target} was not reached by any {settings} that was tried on the index's own data; the "
-            f"best had {recall:.3f} and is taken; keep rows if none are kept, or ask for a recall that is reached",
-            stacklevel=calls + 2,
+            f"best had {recall:.3f} and is taken; keep rows if none are kept, or ask for a recall that is reached"
         )

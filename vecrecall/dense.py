@@ -27,7 +27,7 @@ class DenseIndex(Index):
         if self._ids.n + rows.n >= _MOST:
             raise ValueError(f"{self._ids.n + rows.n} vectors, expected fewer than 2**31; use several indexes")
         if self._metric == "cosine":
-            warn_of_zeros(sum(n_zero_rows(tile) for _, tile in rows.tiles()), "row", 3)
+            warn_of_zeros(sum(n_zero_rows(tile) for _, tile in rows.tiles()), "row")
         return checked, dtype
 
     def _asked(self, Q: Any, threads: int | None) -> tuple[np.ndarray, bool, int]:
@@ -47,7 +47,7 @@ class DenseIndex(Index):
             refuse_not_finite(queries)
         if self._metric == "cosine" and (distances[0] == 1 if alone else (distances[::k] == 1).any()):
             n_zero = _answer_zeros(queries, slots, ids.n)
-            warn_of_zeros(n_zero, "query", 2)
+            warn_of_zeros(n_zero, "query")
         if ids.kind != "range":
             slots = ids.outer(slots)
         if single:

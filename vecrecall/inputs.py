@@ -184,13 +184,20 @@ def n_zero_rows(rows: Float32s) -> int:
     return int(len(rows) - np.count_nonzero(rows.any(axis=1)))
 
 
-def warn_of_zeros(n_zero: int, what: str, calls: int) -> None:
-    """Warn, if there are any, of zero vectors ("row" or "query") under metric "cosine", ``calls`` below the user's."""
+def warn_user(message: str) -> None:
+    """Warn at the line of the caller's own code: the nearest one that is not of this package."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("vecrecall."):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, stacklevel=level)
+
+
+def warn_of_zeros(n_zero: int, what: str) -> None:
+    """Warn, if there are any, of zero vectors ("row" or "query") under metric "cosine"."""
     if n_zero:
-        warnings.warn(
+        warn_user(
             f"{n_zero} zero {what} vector{'s' * (n_zero > 1)} under metric 'cosine': "
-            "at distance 1 from everything; drop them if that is not meant",
-            stacklevel=calls + 2,
+            "at distance 1 from everything; drop them if that is not meant"
         )
 
 

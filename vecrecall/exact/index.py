@@ -133,7 +133,7 @@ class Exact(Index):
             buffer[n + lo : n + lo + len(tile)] = tile
             n_zero += n_zero_rows(tile)
         if self._metric == "cosine":
-            warn_of_zeros(n_zero, "row", 2)  # where warnings are errors: before anything changed
+            warn_of_zeros(n_zero, "row")  # where warnings are errors: before anything changed
         self._rows, self._ids = buffer, self._ids.extended(checked, rows.n)
 
     def _dtype_with(self, rows: Rows) -> np.dtype[Any]:
@@ -202,7 +202,7 @@ class Exact(Index):
                     )
                 left_out = np.arange(n)
             if self._metric == "cosine":
-                warn_of_zeros(n_zero_rows(queries), "query", 1)
+                warn_of_zeros(n_zero_rows(queries), "query")
             slots, distances = nearest(self._rows[:n], queries, k, self._metric, left_out, workers)
             ids = self._ids.outer(slots)
         if single:

@@ -317,7 +317,7 @@ class HNSW(DenseIndex):
             return self._ef
         setting, recall = curve.pick(k, target)
         if target_recall is not None:
-            warn_of_missed_target(target, recall, "ef", 2)
+            warn_of_missed_target(target, recall, "ef")
         return setting["ef"]
 
     @property

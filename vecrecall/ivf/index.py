@@ -240,7 +240,7 @@ class IVF(DenseIndex):
             return 1, k
         setting, recall = curve.pick(k, target)
         if target_recall is not None:
-            warn_of_missed_target(target, recall, "nprobe and rerank", 2)
+            warn_of_missed_target(target, recall, "nprobe and rerank")
         nprobe = ceil(setting["nprobe"] * content.n_lists / content.n_lists_at_curve)  # some may have been split since
         return min(nprobe, content.n_lists), max(k, setting["rerank"])
 

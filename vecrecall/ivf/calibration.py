@@ -12,7 +12,6 @@ from dataclasses import replace
 import numpy as np
 
 from vecrecall.curve import ASKING, ENOUGH, Curve, asking, cautious
-from vecrecall.exact.search import nearest
 from vecrecall.ivf.content import Content
 from vecrecall.ivf.searcher import Searcher
 
@@ -66,6 +65,8 @@ def _truth(content: Content, searcher: Searcher, queries: np.ndarray, k: int, n_
     ]
     if _share_found(found[0], found[1], np.array([k])).mean() >= _AGREED:
         return found[1]
+    from vecrecall.exact.search import nearest  # its kernels are not needed otherwise, and loading them takes time
+
     nobody = np.full(len(queries), -1)
     return nearest(kept.values[:n, : kept.dim], queries, k, content.space.metric, nobody, n_workers)[0]
 

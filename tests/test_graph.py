@@ -88,6 +88,7 @@ def test_threads_change_nothing() -> None:
         ({"metric": "l1"}, "metric is 'l1'"),
         ({"recall": 0}, "recall is 0, expected a number above 0"),
         ({"recall": 0.5, "exact": True}, "recall=0.5 was given with exact=True"),
+        ({"recall": 0.99, "exact": True}, "recall=0.99 was given with exact=True"),
     ],
 )
 def test_what_is_refused(arguments: dict, message: str) -> None:

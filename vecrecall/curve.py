@@ -127,6 +127,13 @@ class Curve:
         return cls(names, table, n)
 
 
+def refuse_beside(target_recall: float | None, **settings: int | None) -> None:
+    """Refuse a target beside the settings that it chooses."""
+    given = ", ".join(f"{name}={value}" for name, value in settings.items() if value is not None)
+    if target_recall is not None and given:
+        raise ValueError(f"target_recall={target_recall} was given with {given}, which it chooses; leave one out")
+
+
 def warn_of_missed_target(target: float, recall: float, settings: str) -> None:
     """Warn, where no setting reached a target."""
     if recall < target:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vecrecall.errors import CorruptIndexError
 from vecrecall.hits import Hits
 from vecrecall.ids import Ids
 from vecrecall.index import Index
@@ -18,7 +20,9 @@ _MOST = 2**31  # slots and their double fit 32 bits with a sign
 
 
 class DenseIndex(Index):
-    """Base of the engines over dense vectors."""
+    """Base of the approximate engines over dense vectors; each holds its vectors in a content of n rows."""
+
+    _content: Any
 
     def _admitted(self, rows: Rows, ids: Any, keep: str | None) -> tuple[NDArray[Any] | None, np.dtype]:
         """(checked ids, type that the rows are kept in) of rows to be added; raises before anything changes."""
@@ -29,6 +33,14 @@ class DenseIndex(Index):
         if self._metric == "cosine":
             warn_of_zeros(sum(n_zero_rows(tile) for _, tile in rows.tiles()), "row")
         return checked, dtype
+
+    def _check(self, check_content: Callable[[Any], None]) -> None:
+        """Check ids and content, and that they are of as many vectors."""
+        with self._lock.shared:
+            self._ids.check()
+            check_content(self._content)
+            if self._ids.n != self._content.n:
+                raise CorruptIndexError(f"there are {self._ids.n} ids of {self._content.n} vectors")
 
     def _asked(self, Q: Any, threads: int | None) -> tuple[np.ndarray, bool, int]:
         """(queries (q, dim) float32, whether one vector was given, threads). The kernel notices what is not finite."""

@@ -14,6 +14,7 @@ from vecrecall.progress import progress_bar
 from vecrecall.threads import n_threads
 from vecrecall.vectors.spaces import METRICS
 
+RECALL = 0.99
 _TILE = 16_384  # rows that ask together
 
 
@@ -22,7 +23,7 @@ def knn_graph(
     k: int,
     *,
     metric: str = "l2",
-    recall: float = 0.99,
+    recall: float | None = None,
     exact: bool = False,
     seed: int = 0,
     threads: int | None = None,
@@ -37,9 +38,9 @@ def knn_graph(
     k : int
         Neighbours of each row, itself not counted; its duplicates are. All others where there are no k.
     metric : {"l2", "ip", "cosine"}
-    recall : float, default 0.99
+    recall : float, optional
         Share of the true neighbours to be found, by the curve that :class:`vecrecall.IVF` measures, so within a few
-        hundredths. Not beside ``exact=True``.
+        hundredths. Default: 0.99. Not beside ``exact=True``.
     exact : bool, default False
         Compare every row with every other: all are found.
     seed, threads, progress :
@@ -65,9 +66,9 @@ def knn_graph(
     """
     k = as_count(k, "k")
     metric = as_choice(metric, "metric", METRICS)
-    recall = as_recall(recall, "recall")
-    if exact and recall != 0.99:
+    if exact and recall is not None:
         raise ValueError(f"recall={recall} was given with exact=True, which finds all; leave one out")
+    target = RECALL if recall is None else as_recall(recall, "recall")
     workers = n_threads(threads)
     rows = as_rows(X)
     n, most = rows.n, min(k, max(rows.n - 1, 0))
@@ -78,7 +79,7 @@ def knn_graph(
         if exact:
             index: Exact | IVF = Exact.build(X, metric=metric)
         else:
-            index = IVF.build(X, metric=metric, target_recall=recall, seed=seed, threads=workers)
+            index = IVF.build(X, metric=metric, target_recall=target, seed=seed, threads=workers)
             order, settings = index.by_list(), index.settings(most)  # neighbours want the same lists: they ask together
         with progress_bar("searching", n, progress) as advance:
             for lo in range(0, n, _TILE):

@@ -146,8 +146,8 @@ def test_a_target_that_is_no_recall_is_refused_wherever_it_is_given(value: objec
 
 def test_a_target_beside_what_it_chooses_is_refused(index: IVF) -> None:
     for given in ({"nprobe": 3}, {"rerank": 20}, {"nprobe": 3, "rerank": 20}):
-        nprobe, rerank = given.get("nprobe"), given.get("rerank")
-        words = f"target_recall=0.9 was given with nprobe={nprobe}, rerank={rerank}, which it chooses; leave one"
+        settings = ", ".join(f"{name}={value}" for name, value in given.items())
+        words = f"target_recall=0.9 was given with {settings}, which it chooses; leave one out"
         for some in (index, IVF.build(X[:5])):
             with pytest.raises(ValueError, match=words):
                 some.search(Q, target_recall=0.9, **given)
@@ -349,7 +349,13 @@ def test_settings_are_what_there_is(k: int, index: IVF) -> None:
     assert 1 <= settings["nprobe"] <= index.n_lists and settings["rerank"] >= k
 
 
-def test_scratch_of_a_huge_search_is_not_held(index: IVF) -> None:
-    index.search(np.tile(Q, (20, 1)), k=1000, rerank=1200, threads=1)
+def test_scratch_of_a_huge_search_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    index = IVF.build(X)
     index.search(Q, k=3)
-    assert index.memory()["scratch"] <= 2 * 2**26
+    held = index.memory()["scratch"]
+    monkeypatch.setattr("vecrecall.ivf.searcher._BYTES", held)
+    hits = index.search(np.tile(Q, (20, 1)), k=1000, rerank=1200, threads=1)
+    assert len(hits) == 20 * len(Q) and index.memory()["scratch"] <= 2 * held
+    monkeypatch.setattr("vecrecall.ivf.searcher._BYTES", 1)
+    index.search(Q, k=3)
+    assert index.memory()["scratch"] == 0

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vecrecall.curve import Curve, warn_of_missed_target
+from vecrecall.curve import Curve, refuse_beside, warn_of_missed_target
 from vecrecall.dense import DenseIndex
-from vecrecall.errors import CorruptIndexError
 from vecrecall.file import File
 from vecrecall.hits import Hits
 from vecrecall.hnsw import stored
@@ -169,8 +168,7 @@ class HNSW(DenseIndex):
             order="random" if positions is not None else as_choice(order, "order", ORDERS),
             schedule=schedule, fill=fill, seed=seed,
         )  # fmt: skip
-        if target_recall is not None and ef is not None:
-            raise ValueError(f"target_recall={target_recall} was given with ef={ef}, which it chooses; leave one out")
+        refuse_beside(target_recall, ef=ef)
         ef = EF if ef is None else as_count(ef, "ef")
         target = None if target_recall is None else _checked_target(target_recall, keep)
         index = cls(empty(Space(metric, rows.dim), parameters), Ids(), parameters, ef)
@@ -242,8 +240,7 @@ class HNSW(DenseIndex):
             If no ``ef`` reached the target on the rows that it was measured on; the best is taken.
         """
         k = as_count(k, "k")
-        if target_recall is not None and ef is not None:
-            raise ValueError(f"target_recall={target_recall} was given with ef={ef}, which it chooses; leave one out")
+        refuse_beside(target_recall, ef=ef)
         queries, single, n_workers = self._asked(Q, threads)
         with self._lock.shared:
             if ef is not None:
@@ -282,11 +279,7 @@ class HNSW(DenseIndex):
         CorruptIndexError
             Naming the first one broken.
         """
-        with self._lock.shared:
-            self._ids.check()
-            check_content(self._content)
-            if self._ids.n != self._content.n:
-                raise CorruptIndexError(f"there are {self._ids.n} ids of {self._content.n} vectors")
+        self._check(check_content)
 
     @property
     def ef(self) -> int:

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vecrecall.curve import warn_of_missed_target
+from vecrecall.curve import refuse_beside, warn_of_missed_target
 from vecrecall.dense import DenseIndex
-from vecrecall.errors import CorruptIndexError
 from vecrecall.file import File
 from vecrecall.hits import Hits
 from vecrecall.ids import Ids
@@ -215,11 +214,7 @@ class IVF(DenseIndex):
             If no settings reached the target on the rows that it was measured on; the best are taken.
         """
         k = as_count(k, "k")
-        if target_recall is not None and (nprobe is not None or rerank is not None):
-            raise ValueError(
-                f"target_recall={target_recall} was given with nprobe={nprobe}, rerank={rerank}, which it chooses; "
-                "leave one or the other out"
-            )
+        refuse_beside(target_recall, nprobe=nprobe, rerank=rerank)
         nprobe = None if nprobe is None else as_count(nprobe, "nprobe")
         rerank = None if rerank is None else as_count(rerank, "rerank")
         queries, single, n_workers = self._asked(Q, threads)
@@ -271,11 +266,7 @@ class IVF(DenseIndex):
         CorruptIndexError
             Naming the first one broken.
         """
-        with self._lock.shared:
-            self._ids.check()
-            check_content(self._content)
-            if self._ids.n != self._content.n:
-                raise CorruptIndexError(f"there are {self._ids.n} ids of {self._content.n} vectors")
+        self._check(check_content)
 
     @property
     def n_lists(self) -> int:

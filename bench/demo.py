@@ -2,8 +2,8 @@
 
     python -m bench.demo [--out demo.png]
 
-7,500 WordNet synsets are searched with 400 example sentences. Everything runs on one thread; hnswlib stands
-beside where it is installed.
+7,500 WordNet synsets are searched with 400 example sentences: by dense vectors, with hnswlib beside where it is
+installed, then by learned-sparse vectors, by words, and by all of them together. Everything runs on one thread.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 import vecrecall as vr
+from bench.demo_sparse import show_sparse
 from bench.engines import N_WARM, Engine, make_engine
 from bench.pin import pin_threads
 from bench.sweep import K, Sweep, time_in_turn
@@ -167,6 +168,7 @@ def run(out: Path) -> None:
     sweep(engines, Q, Truth(X, Q, neighbours, "cosine"))
     n_evals = {ef: float(np.mean(index.search(Q, K, ef=ef, threads=1).evals)) for ef in EFS}
     show_table(engines, len(Q), n_evals, len(X))
+    show_sparse(data, index, exact, Q, console)
     draw(engines, len(Q), out)
 
 

@@ -168,9 +168,16 @@ def sift_images(n_train: int = 100_000) -> Vectors:
     )
 
 
-def wordnet_minilm() -> Vectors:
-    """All synsets of WordNet embedded by MiniLM, float16, shuffled; the queries are example sentences."""
-    from datasets.make_wordnet_small import encode
+class WordNetTexts(NamedTuple):
+    """What the sets of WordNet are made of; all of them have these rows and these queries in this order."""
+
+    documents: list[str]  # all synsets, "lemma, lemma: definition", shuffled
+    queries: list[str]  # example sentences
+    relevant: NDArray[np.int64]  # the document that each sentence illustrates
+
+
+def wordnet_texts() -> WordNetTexts:
+    """Shuffle the synsets of WordNet and draw the example sentences."""
     from datasets.wordnet import read_synsets, unique_examples
 
     synsets = read_synsets()
@@ -179,7 +186,15 @@ def wordnet_minilm() -> Vectors:
     examples = unique_examples(synsets)
     asked = rng.permutation([i for i, choice in enumerate(examples) if choice])[:N_TEST]
     sentences = [examples[i][int(rng.integers(len(examples[i])))] for i in asked]
-    vectors = encode([synset.text for synset in synsets] + sentences)
+    return WordNetTexts([synset.text for synset in synsets], sentences, asked)
+
+
+def wordnet_minilm() -> Vectors:
+    """All synsets of WordNet embedded by MiniLM, float16, shuffled; the queries are example sentences."""
+    from datasets.minilm import encode
+
+    texts = wordnet_texts()
+    vectors = encode(texts.documents + texts.queries)
     return Vectors(vectors[:-N_TEST], vectors[-N_TEST:], "cosine", "WordNet 3.0 glosses, all-MiniLM-L6-v2")
 
 

@@ -20,3 +20,12 @@ def pin_threads(n_threads: int) -> None:
     for name in _VARIABLES:
         os.environ[name] = str(n_threads)
     threadpool_limits(n_threads)
+
+
+def pin_core() -> int | None:
+    """Keep this process on one of the cores that it may use; returns which, or None where the system cannot."""
+    if not hasattr(os, "sched_setaffinity"):
+        return None
+    core = max(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {core})
+    return core

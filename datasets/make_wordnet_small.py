@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import time
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.minilm import DIM, MiniLM
+from datasets.minilm import encode
 from datasets.wordnet import FOLDER, LEXICOGRAPHER_FILES, Synset, read_synsets, unique_examples
 
 SEED = 20240613
@@ -59,18 +58,6 @@ def choose(synsets: list[Synset]) -> tuple[NDArray[np.int64], list[tuple[int, st
     place = {int(synset): row for row, synset in enumerate(documents)}
     asked_order = rng.permutation(asked)
     return documents, [(place[int(i)], examples[i][int(rng.integers(len(examples[i])))]) for i in asked_order]
-
-
-def encode(texts: list[str]) -> NDArray[np.float16]:
-    """Embed texts, with a word on the way; rounded to float16."""
-    vectors = np.empty((len(texts), DIM), np.float16)
-    done, started = 0, time.perf_counter()
-    for batch, values in MiniLM().encode(texts):
-        vectors[batch] = values
-        done += len(batch)
-        print(f"\r{done}/{len(texts)} texts, {time.perf_counter() - started:.0f} s", end="", flush=True)
-    print()
-    return vectors
 
 
 def write_tsv(path: Path, header: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:

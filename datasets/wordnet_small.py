@@ -1,4 +1,4 @@
-"""Load datasets/wordnet-small: real sentence embeddings with texts, categories and queries."""
+"""Load datasets/wordnet-small: real sentence embeddings and sparse vectors with texts, categories and queries."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 FOLDER = Path(__file__).parent / "wordnet-small"
+SPARSE_DOCUMENTS, SPARSE_QUERIES = "splade-documents.npz", "splade-queries.npz"
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,10 @@ class WordNetSmall:
         MiniLM vectors of the synsets, of unit length up to the rounding.
     queries : ndarray of float16, shape (q, 384)
         MiniLM vectors of example sentences, which the documents do not contain.
+    sparse_documents : csr_array of float32, shape (n, 30522)
+        SPLADE vectors of the synsets, all weights above 0, columns sorted.
+    sparse_queries : csr_array of float32, shape (q, 30522)
+        SPLADE vectors of the example sentences.
     texts : list of str, length n
         "lemma, lemma: definition".
     query_texts : list of str, length q
@@ -34,6 +40,8 @@ class WordNetSmall:
 
     documents: NDArray[np.float16]
     queries: NDArray[np.float16]
+    sparse_documents: sparse.csr_array
+    sparse_queries: sparse.csr_array
     texts: list[str]
     query_texts: list[str]
     categories: NDArray[np.str_]
@@ -45,6 +53,19 @@ def _read_tsv(path: Path) -> list[list[str]]:
     return [line.split("\t") for line in gzip.decompress(path.read_bytes()).decode().splitlines()[1:]]
 
 
+def read_sparse(path: Path) -> sparse.csr_array:
+    """CSR of float32 out of 16-bit weights and columns."""
+    with np.load(path, allow_pickle=False) as file:
+        parts = file["weights"].astype(np.float32), file["columns"].astype(np.int32), file["starts"]
+        return sparse.csr_array(parts, shape=tuple(file["shape"].tolist()))
+
+
+def load_texts(folder: Path = FOLDER) -> tuple[list[str], list[str]]:
+    """Load only the words: (texts of the documents, of the queries)."""
+    documents, queries = _read_tsv(folder / "documents.tsv.gz"), _read_tsv(folder / "queries.tsv.gz")
+    return [text for _, _, text in documents], [text for _, text in queries]
+
+
 def load(folder: Path = FOLDER) -> WordNetSmall:
     """Load the set.
 
@@ -53,14 +74,14 @@ def load(folder: Path = FOLDER) -> WordNetSmall:
     (384, True)
     """
     parts = sorted(folder.glob("documents-*.npy"))
-    documents = np.concatenate([np.load(part, allow_pickle=False) for part in parts])
-    rows = _read_tsv(folder / "documents.tsv.gz")
-    queries = _read_tsv(folder / "queries.tsv.gz")
+    texts, query_texts = load_texts(folder)
     return WordNetSmall(
-        documents=documents,
+        documents=np.concatenate([np.load(part, allow_pickle=False) for part in parts]),
         queries=np.load(folder / "queries.npy", allow_pickle=False),
-        texts=[text for _, _, text in rows],
-        query_texts=[text for _, text in queries],
-        categories=np.array([category for _, category, _ in rows]),
-        relevant=np.array([int(row) for row, _ in queries], np.int64),
+        sparse_documents=read_sparse(folder / SPARSE_DOCUMENTS),
+        sparse_queries=read_sparse(folder / SPARSE_QUERIES),
+        texts=texts,
+        query_texts=query_texts,
+        categories=np.array([category for _, category, _ in _read_tsv(folder / "documents.tsv.gz")]),
+        relevant=np.array([int(row) for row, _ in _read_tsv(folder / "queries.tsv.gz")], np.int64),
     )

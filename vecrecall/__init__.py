@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from vecrecall.choosing import build
     from vecrecall.errors import CorruptIndexError, IndexFileError, VecrecallError
     from vecrecall.exact.index import Exact
+    from vecrecall.fusing import fuse
     from vecrecall.graph import knn_graph
     from vecrecall.hits import Hits
     from vecrecall.hnsw.index import HNSW
     from vecrecall.ivf.index import IVF
+    from vecrecall.lexical import bm25
     from vecrecall.loading import load
     from vecrecall.measure.recall import recall
+    from vecrecall.sparse.index import SparseIndex
 
 __version__ = "0.1.0"
 
@@ -36,8 +39,11 @@ __all__ = [
     "Exact",
     "Hits",
     "IndexFileError",
+    "SparseIndex",
     "VecrecallError",
+    "bm25",
     "build",
+    "fuse",
     "knn_graph",
     "load",
     "recall",
@@ -50,8 +56,11 @@ _HOME = {
     "Exact": "vecrecall.exact.index",
     "Hits": "vecrecall.hits",
     "IndexFileError": "vecrecall.errors",
+    "SparseIndex": "vecrecall.sparse.index",
     "VecrecallError": "vecrecall.errors",
+    "bm25": "vecrecall.lexical",
     "build": "vecrecall.choosing",
+    "fuse": "vecrecall.fusing",
     "knn_graph": "vecrecall.graph",
     "load": "vecrecall.loading",
     "recall": "vecrecall.measure.recall",

@@ -47,8 +47,9 @@ class Ids:
     ----------
     n : int
         Number of slots.
-    kind : {"range", "int64", "str"}
-        "range": the ids are the slots themselves, nothing is stored.
+    kind : {"range", "numbered", "int64", "str"}
+        "range": the ids are the slots themselves, nothing is stored. "numbered": what is left of a range, whose
+        numbers go on where it ended.
 
     Examples
     --------
@@ -58,19 +59,49 @@ class Ids:
     array([1])
     >>> ids.outer(np.array([0, -1]))
     array(['b', None], dtype=object)
+    >>> ids.without(ids.slots(["b"])).n_living
+    1
     """
 
-    __slots__ = ("_names", "kind", "n")
+    __slots__ = ("_dead", "_names", "_next", "kind", "n")
 
     def __init__(self, n: int = 0) -> None:
         self.n = n
         self.kind = "range"
         self._names = _Names(np.empty(0, np.int64), 0)
+        self._dead: NDArray[np.bool_] = np.zeros(0, bool)  # of the first slots; all others live
+        self._next = 0  # of "numbered"
 
     @classmethod
     def _over(cls, names: _Names, kind: str) -> "Ids":
         ids = cls(names.n)
         ids.kind, ids._names = kind, names
+        return ids
+
+    @property
+    def n_living(self) -> int:
+        """Slots that are not deleted."""
+        return self.n - int(self._dead.sum())
+
+    @property
+    def dead(self) -> NDArray[np.bool_]:
+        """Which slots are deleted, shape (n,)."""
+        return np.concatenate([self._dead, np.zeros(self.n - len(self._dead), bool)])
+
+    def without(self, slots: NDArray[np.integer]) -> "Ids":
+        """Return these ids with some slots deleted: their ids are unknown, and free to be given again."""
+        ids = Ids._over(self._names, self.kind)
+        ids.n, ids._next, ids._dead = self.n, self._next, self.dead
+        ids._dead[slots] = True
+        return ids
+
+    def living(self) -> "Ids":
+        """Return the ids of the living slots alone, in order, as slots 0, 1, 2, ..."""
+        kept = np.flatnonzero(~self.dead)
+        numbers = self.kind in ("range", "numbered")
+        array = kept if self.kind == "range" else self._names.array[kept]
+        ids = Ids._over(_Names(array.copy(), len(kept)), "numbered" if numbers else self.kind)
+        ids._next = self.n if self.kind == "range" else self._next
         return ids
 
     def checked(self, ids: Any, n_new: int) -> NDArray[Any] | None:
@@ -91,7 +122,7 @@ class Ids:
             to an index that numbers its rows (or left out where it does not).
         """
         if ids is None:
-            if self.n and self.kind != "range":
+            if self.n and self.kind not in ("range", "numbered"):
                 raise ValueError(
                     f"ids is None, expected {n_new} ids, since the index holds {self.kind} ids; give ids="
                 )
@@ -100,9 +131,10 @@ class Ids:
         if len(new) != n_new:
             raise ValueError(f"ids holds {len(new)} ids, expected one for each of the {n_new} rows")
         kind = _kind(new)
-        if self.n and self.kind == "range":
+        if self.kind == "numbered" or (self.n and self.kind == "range"):
+            last = (self._next if self.kind == "numbered" else self.n) - 1
             raise ValueError(
-                f"ids are given, but the {self.n} rows of the index are numbered 0..{self.n - 1}; "
+                f"ids are given, but the {self.n_living} rows of the index are numbered 0..{last}; "
                 "leave ids out, or build the index with ids"
             )
         if self.n and n_new and kind != self.kind:
@@ -119,15 +151,20 @@ class Ids:
         if self.n and names:
             present = self._names.slots()
             if not present.keys().isdisjoint(names):
-                clash = next((name for name in names if present.get(name, self.n) < self.n), None)
+                clash = next((name for name in names if self._is_living(present.get(name, self.n))), None)
                 if clash is not None:
                     raise ValueError(f"ids holds {clash!r}, which is in the index already; delete it first")
 
+    def _is_living(self, slot: int) -> bool:
+        return slot < self.n and not (slot < len(self._dead) and self._dead[slot])
+
     def extended(self, checked: NDArray[Any] | None, n_new: int) -> "Ids":
         """Return the ids of n + `n_new` slots, `checked` being what `checked` returned."""
+        if self.kind == "numbered":
+            checked = np.arange(self._next, self._next + n_new)
         if checked is None or n_new == 0:
             extended = Ids._over(self._names, self.kind)
-            extended.n = self.n + n_new
+            extended.n, extended._next, extended._dead = self.n + n_new, self._next, self._dead
             return extended
         names = self._names
         if (
@@ -135,13 +172,15 @@ class Ids:
         ):  # another version grew first, or none is there yet
             names = _Names(names.array[: self.n].astype(checked.dtype), self.n)
         names.append(checked)
-        return Ids._over(names, _kind(checked))
+        extended = Ids._over(names, self.kind if self.kind == "numbered" else _kind(checked))
+        extended._next, extended._dead = self._next + n_new, self._dead
+        return extended
 
     def outer(self, slots: NDArray[np.integer]) -> NDArray[Any]:
         """Return the ids of `slots` (any shape, int64 or object); slot -1 gives -1 (strings: None)."""
         if self.kind == "range":
             return slots.astype(np.int64)
-        missing = -1 if self.kind == "int64" else None
+        missing = None if self.kind == "str" else -1
         if self.n == 0:
             return np.full(slots.shape, missing, self._names.array.dtype)
         outer = self._names.array.take(slots, mode="clip")
@@ -163,7 +202,8 @@ class Ids:
             slots = np.array([table.get(name, -1) for name in names.tolist()], np.int64)
         elif _kind(names) == "str":
             slots = np.full(len(names), -1)
-        unknown = np.flatnonzero((slots < 0) | (slots >= self.n))
+        out = (slots < 0) | (slots >= self.n)
+        unknown = np.flatnonzero(out | self.dead[np.where(out, 0, slots)] if self.n else out)
         if len(unknown):
             raise KeyError(f"id {names[unknown[:1]].tolist()[0]!r} is not in the index")
         return slots
@@ -173,6 +213,8 @@ class Ids:
         if self.kind == "range":
             return {}
         names = self._names.array[: self.n]
+        if self.kind == "numbered":
+            return {"ids": names, "ids_next": np.array([self._next])}
         if self.kind == "int64":
             return {"ids": names}
         encoded = [name.encode() for name in names.tolist()]
@@ -184,10 +226,15 @@ class Ids:
         """Return the ids that `arrays` came from, or raise IndexFileError if they cannot be such."""
         if kind == "range":
             return cls(n)
-        if kind == "int64":
-            return cls._over(_Names(_stored(arrays, "ids", np.int64, n), n), kind)
+        if kind in ("int64", "numbered"):
+            ids = cls._over(_Names(_stored(arrays, "ids", np.int64, n), n), kind)
+            if kind == "numbered":
+                ids._next = int(_stored(arrays, "ids_next", np.int64, 1)[0])
+                if n and not -1 < ids._names.array.max() < ids._next < 2**62:
+                    raise IndexFileError("the ids go beyond the number that is said to be next")
+            return ids
         if kind != "str":
-            raise IndexFileError(f"the kind of ids is {kind!r}, expected 'range', 'int64' or 'str'")
+            raise IndexFileError(f"the kind of ids is {kind!r}, expected 'range', 'numbered', 'int64' or 'str'")
         ends = _stored(arrays, "ids_ends", np.int64, n)
         text = _stored(arrays, "ids_bytes", np.uint8, int(ends[-1]) if n else 0).tobytes()
         starts = np.concatenate([[0], ends[:-1]]) if n else ends
@@ -203,7 +250,7 @@ class Ids:
     def check(self) -> None:
         """Raise CorruptIndexError if an id occurs twice or is the mark of a missing place."""
         if self.kind != "range":
-            names = self._names.array[: self.n].tolist()
+            names = self._names.array[: self.n][~self.dead].tolist()
             if len(set(names)) < len(names):
                 raise CorruptIndexError("an id occurs twice")
             if -1 in names:

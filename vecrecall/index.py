@@ -94,7 +94,7 @@ class Index:
 
     An engine calls ``Index.__init__(self, dim, metric, ids)``, sets `kind`, and implements `_parameters`,
     `_counts`, `_sections` (its own ones: metric, dimension and ids are saved here), `_restore`, `_storage`,
-    `check`, `search` and `add`. It never names a section "ids", "ids_bytes" or "ids_ends".
+    `check`, `search` and `add`. It never names a section "ids", "ids_bytes", "ids_ends" or "ids_next".
     """
 
     kind: ClassVar[str]
@@ -120,7 +120,7 @@ class Index:
 
     def __len__(self) -> int:
         """Return the number of vectors."""
-        return self._ids.n
+        return self._ids.n_living
 
     def memory(self) -> dict[str, int]:
         """Return the bytes held, by part. Mapped parts count, though they may not be in memory yet."""

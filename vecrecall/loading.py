@@ -11,8 +11,10 @@ from vecrecall.index import Index
 # kind in the file -> where its class lives; imported only when such a file is loaded
 _ENGINES = {
     "exact": ("vecrecall.exact.index", "Exact"),
+    "exact-sparse": ("vecrecall.exact.sparse", "SparseExact"),
     "hnsw": ("vecrecall.hnsw.index", "HNSW"),
     "ivf": ("vecrecall.ivf.index", "IVF"),
+    "sparse": ("vecrecall.sparse.index", "SparseIndex"),
 }
 
 
@@ -32,7 +34,7 @@ def load(path: str | os.PathLike[str], *, mmap: bool = True, verify: Verify = "h
     Returns
     -------
     Index
-        An `Exact`, `HNSW` or `IVF`, with every setting it was saved with.
+        An `Exact`, `HNSW`, `IVF` or `SparseIndex`, with every setting it was saved with.
 
     Raises
     ------

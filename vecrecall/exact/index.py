@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from vecrecall.errors import CorruptIndexError, IndexFileError
@@ -53,7 +54,7 @@ class Exact(Index):
         cls,
         X: ArrayLike,
         *,
-        metric: str = "l2",
+        metric: str | None = None,
         ids: ArrayLike | None = None,
         keep: str = "auto",
         threads: int | None = None,
@@ -63,9 +64,10 @@ class Exact(Index):
         Parameters
         ----------
         X : array_like of real numbers, shape (n, dim)
-            Read in tiles; n may be 0. Values are rounded to float32.
-        metric : {"l2", "ip", "cosine"}, default "l2"
-            Euclidean distance, minus the inner product, or 1 - cosine.
+            Read in tiles; n may be 0. Values are rounded to float32. Or a scipy sparse matrix, for inner products.
+        metric : {"l2", "ip", "cosine"}, optional
+            Euclidean distance, minus the inner product, or 1 - cosine. Default "l2"; "ip", and nothing else, for a
+            sparse matrix.
         ids : array_like of int64 or str, shape (n,), optional
             Unique; -1 is taken (it marks missing places). Default 0..n-1.
         keep : {"auto", "uint8", "float16", "float32"}, default "auto"
@@ -88,13 +90,27 @@ class Exact(Index):
         UserWarning
             Once, with their count, if rows are zero under cosine: they are at distance 1 from everything.
         """
-        as_choice(metric, "metric", METRICS)
+        if sp.issparse(X):
+            return cls._of_sparse(X, metric, ids, keep, threads)
+        metric = as_choice("l2" if metric is None else metric, "metric", METRICS)
         as_choice(keep, "keep", ("auto", *_KEPT))
         n_threads(threads)
         rows = as_rows(X)
         index = cls(np.empty((0, rows.dim), _KEPT[0] if keep == "auto" else keep), metric, Ids(), keep)
         index._append(rows, ids)
         return index
+
+    @staticmethod
+    def _of_sparse(X: Any, metric: str | None, ids: Any, keep: str, threads: int | None) -> "Exact":
+        from vecrecall.exact.sparse import SparseExact
+
+        if metric not in (None, "ip"):
+            raise ValueError(
+                f"metric is {metric!r}, expected 'ip' for a sparse matrix; scale its rows to length 1 for cosine, "
+                "or give X.toarray()"
+            )
+        as_choice(keep, "keep", ("auto", "float32"))
+        return SparseExact.of(X, ids, threads)
 
     def add(self, X: ArrayLike, ids: ArrayLike | None = None) -> None:
         """Add rows; on an error the index stays as it was.

@@ -19,3 +19,5 @@ _FEATURES = _features()
 HAS_VNNI = bool(_FEATURES.get("avx512vnni"))
 HAS_AVX512 = bool(_FEATURES.get("avx512f"))
 HAS_F16C = bool(_FEATURES.get("f16c") or _FEATURES.get("fullfp16"))
+# AMD's processors take longer to gather 16 numbers than to load them one by one.
+HAS_FAST_GATHER = HAS_AVX512 and not (config.CPU_NAME or llvm.get_host_cpu_name()).startswith("znver")

@@ -8,7 +8,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic, register_jitable
 
 I1, I8, I16, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 16, 32, 64))
-F32 = ir.FloatType()
+F32, F64 = ir.FloatType(), ir.DoubleType()
 _ADDRESS = types.int64
 
 
@@ -76,6 +76,41 @@ def load_u8(tc: Any, base: Any, i: Any) -> Any:
 
 
 @intrinsic
+def load_u16(tc: Any, base: Any, i: Any) -> Any:
+    """uint16 at base + 2 i, widened to int64."""
+
+    def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:
+        return b.zext(b.load(_element(b, a, I16), typ=I16, align=2), I64)
+
+    return types.int64(_ADDRESS, types.int64), generate
+
+
+@intrinsic
+def load_column(tc: Any, base: Any, i: Any, n_bytes: Any) -> Any:
+    """uint16 (n_bytes 2) or uint32 at base + n_bytes i, at any address, widened to int64."""
+
+    def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:
+        cell = cgutils.alloca_once(b, I64)
+        with b.if_else(b.icmp_signed("==", a[2], I64(2))) as (narrow, wide):
+            for side, kind in ((narrow, I16), (wide, I32)):
+                with side:
+                    b.store(b.zext(b.load(_element(b, a, kind), typ=kind, align=1), I64), cell)
+        return b.load(cell)
+
+    return types.int64(_ADDRESS, types.int64, types.int64), generate
+
+
+@intrinsic
+def load_f64(tc: Any, base: Any, i: Any) -> Any:
+    """float64 at base + 8 i."""
+
+    def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:
+        return b.load(_element(b, a, F64), typ=F64, align=8)
+
+    return types.float64(_ADDRESS, types.int64), generate
+
+
+@intrinsic
 def load_f32(tc: Any, base: Any, i: Any) -> Any:
     """float32 at base + 4 i."""
 
@@ -91,6 +126,17 @@ def store32(tc: Any, base: Any, i: Any, value: Any) -> Any:
 
     def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:
         b.store(b.trunc(a[2], I32), _element(b, a, I32), align=4)
+        return cx.get_dummy_value()
+
+    return types.void(_ADDRESS, types.int64, types.int64), generate
+
+
+@intrinsic
+def store_u16(tc: Any, base: Any, i: Any, value: Any) -> Any:
+    """Write the low 16 bits of an int64 at base + 2 i."""
+
+    def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:
+        b.store(b.trunc(a[2], I16), _element(b, a, I16), align=2)
         return cx.get_dummy_value()
 
     return types.void(_ADDRESS, types.int64, types.int64), generate
@@ -127,6 +173,27 @@ def store_f32(tc: Any, base: Any, i: Any, value: Any) -> Any:
         return cx.get_dummy_value()
 
     return types.void(_ADDRESS, types.int64, types.float32), generate
+
+
+@intrinsic
+def store_f64(tc: Any, base: Any, i: Any, value: Any) -> Any:
+    """Write a float64 at base + 8 i."""
+
+    def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:
+        b.store(a[2], _element(b, a, F64), align=8)
+        return cx.get_dummy_value()
+
+    return types.void(_ADDRESS, types.int64, types.float64), generate
+
+
+@intrinsic
+def power_of_two(tc: Any, exponent: Any) -> Any:
+    """2.0 ** exponent as float64, for exponents from -1022 to 1023."""
+
+    def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:
+        return b.bitcast(b.shl(b.add(a[0], I64(1023)), I64(52)), F64)
+
+    return types.float64(types.int64), generate
 
 
 @intrinsic

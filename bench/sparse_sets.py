@@ -1,0 +1,68 @@
+"""A set of sparse vectors, its queries cut into those by which settings are chosen and those that are timed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+
+from bench.generate_sparse import generate
+from bench.sparse_truth import SparseTruth
+
+
+@dataclass
+class Half:
+    """Queries and their exact answers."""
+
+    queries: sparse.csr_array
+    truth: SparseTruth
+
+
+@dataclass
+class SparseSet:
+    """Documents and two halves of the queries."""
+
+    name: str
+    docs: sparse.csr_array
+    k: int
+    choosing: Half
+    timed: Half
+
+    def __str__(self) -> str:
+        """What it is, in a line."""
+        queries = self.timed.queries
+        return (
+            f"{self.name}: {self.docs.shape[0]:,} documents of {self.docs.nnz / self.docs.shape[0]:.1f} non-zeros; "
+            f"{queries.shape[0]} queries of {queries.nnz / queries.shape[0]:.1f} timed, with settings chosen on "
+            f"{self.choosing.queries.shape[0]} others; k = {self.k}"
+        )
+
+
+def as_csr(matrix: sparse.spmatrix | sparse.sparray) -> sparse.csr_array:
+    """CSR of float32, columns sorted, the form in which every engine is given it."""
+    csr = sparse.csr_array(matrix).astype(np.float32)
+    csr.sum_duplicates()
+    csr.eliminate_zeros()
+    return csr
+
+
+def halved(name: str, docs: sparse.csr_array, queries: sparse.csr_array, n_queries: int, k: int) -> SparseSet:
+    """Take the first queries that are not empty; every second one is timed, the others choose."""
+    kept = np.flatnonzero(np.diff(queries.indptr))[:n_queries]
+    if len(kept) < 2:
+        raise ValueError(f"{name} has {len(kept)} queries that are not empty, expected two or more")
+    halves = [Half(q, SparseTruth(docs, q, k)) for q in (queries[kept[0::2]], queries[kept[1::2]])]
+    return SparseSet(name, docs, k, *halves)
+
+
+def read_set(docs: Path, queries: Path, n_queries: int, k: int) -> SparseSet:
+    """Read two files that scipy.sparse.save_npz wrote."""
+    name = docs.stem.removesuffix("-docs").removesuffix("_docs")
+    return halved(name, as_csr(sparse.load_npz(docs)), as_csr(sparse.load_npz(queries)), n_queries, k)
+
+
+def generated_set(n: int, n_queries: int, k: int) -> SparseSet:
+    """Generate a set of a size."""
+    return halved(f"generated {n:,}", *generate(n, n_queries), n_queries, k)

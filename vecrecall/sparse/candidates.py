@@ -1,0 +1,163 @@
+"""Candidates: units whose partial score may matter, found by adding posting lists a range at a time.
+
+Accumulators start at a bias, what is taken off at most, and lists add to it and take from it; factors are chosen such
+that no sum leaves its 8 or 16 bits, whatever a unit holds (:mod:`vecrecall.sparse.driving`). A unit is collected when
+it reaches a limit: a fixed one, or a share of the k-th greatest sum so far, which is known to a bucket of a histogram
+and only rises. Chunks are cleared as they are left, while they are in the nearest cache.
+"""
+
+from __future__ import annotations
+
+from vecrecall.kernels.chunks import (
+    CHUNK, clear16, clear8, fill16, fill8, first_set, greatest16, greatest8, reaching16, reaching8,
+)  # fmt: skip
+from vecrecall.kernels.jit import inlined, inner, int64
+from vecrecall.kernels.memory import load32, load64, load_u16, load_u8, prefetch, store32, store64, store_u16, store_u8
+from vecrecall.kernels.postings import add_postings
+from vecrecall.sparse.plan import (
+    BLOCK, DEAD_UNITS, HEADS, IMPACT_STEP, IMPACTS, N_DEAD_UNITS, N_RANGES, N_UNITS, STARTS, UNITS,
+)
+from vecrecall.sparse.postings import RANGE
+from vecrecall.sparse.scratch import (
+    ACCUMULATORS, CHOSEN, COUNTS, FACTORS, FLOORS, LISTS, ROUNDINGS, SIGNS, SPANS, VALUES,
+)
+
+_SAMPLES = 64  # chunks whose maxima give a first limit
+_NEVER = 1 << 40
+
+
+@inner
+def _add_lists(plan, scratch, r, n_lists, wide):
+    """Add all lists' postings of a range."""
+    lists, spans, stride = load64(scratch, LISTS), load64(scratch, SPANS), load64(plan, N_RANGES) + 1
+    starts, units, impacts = load64(plan, STARTS), load64(plan, UNITS), load64(plan, IMPACTS)
+    step = load64(plan, IMPACT_STEP)
+    for j in range(n_lists):
+        at = load64(lists, j) * stride + r
+        store64(spans, 2 * j, load64(starts, at))
+        store64(spans, 2 * j + 1, load64(starts, at + 1))
+    store64(spans, 2 * n_lists, int64(0))
+    store64(spans, 2 * n_lists + 1, int64(0))
+    accumulators, factors, floors = load64(scratch, ACCUMULATORS), load64(scratch, FACTORS), load64(scratch, FLOORS)
+    roundings, signs = load64(scratch, ROUNDINGS), load64(scratch, SIGNS)
+    for j in range(n_lists):
+        lo, hi, next_lo, next_hi = (
+            load64(spans, 2 * j), load64(spans, 2 * j + 1), load64(spans, 2 * j + 2), load64(spans, 2 * j + 3),
+        )
+        factor, rounding, floor = load64(factors, j), load64(roundings, j), load64(floors, j)
+        less = load64(signs, j) < 0
+        if floor <= 255:
+            add_postings(
+                accumulators, units, impacts, step, lo, hi, factor, rounding, floor, less, wide, next_lo, next_hi
+            )
+
+
+@inlined
+def _bury(plan, scratch, r, wide):
+    """Take dead units of a range out: sums of zero reach no limit."""
+    dead, accumulators = load64(plan, DEAD_UNITS), load64(scratch, ACCUMULATORS)
+    for j in range(load64(plan, N_DEAD_UNITS)):
+        unit = load32(dead, j) - r * RANGE
+        if 0 <= unit < RANGE:
+            if wide:
+                store_u16(accumulators, unit, int64(0))
+            else:
+                store_u8(accumulators, unit, int64(0))
+
+
+@inlined
+def _first_limit(scratch, n_chunks, k, bias, shift, wide):
+    """A bucket that k units reach, for certain: from the greatest sums of some chunks."""
+    accumulators, counts = load64(scratch, ACCUMULATORS), load64(scratch, COUNTS)
+    step, level, n_above = n_chunks // _SAMPLES, int64(0), int64(0)
+    for c in range(0, step * _SAMPLES, step):
+        if wide:
+            value = greatest16(accumulators + 2 * CHUNK * c)
+        else:
+            value = greatest8(accumulators + CHUNK * c)
+        bucket = (value - bias) >> shift
+        if bucket > level:
+            store32(counts, bucket, load32(counts, bucket) + 1)
+            n_above += 1
+            while n_above >= k:
+                level += 1
+                n_above -= load32(counts, level)
+    return level
+
+
+@inner
+def find_candidates(plan, scratch, n_lists, k, heap_factor, bias, shift, n_buckets, fixed, wide):
+    """Write units and their sums to CHOSEN and VALUES; returns how many.
+
+    A unit is taken whose sum less the bias reaches ``fixed``, or, where that is 0, ``heap_factor`` times the k-th
+    greatest.
+    """
+    counts, chosen, values = load64(scratch, COUNTS), load64(scratch, CHOSEN), load64(scratch, VALUES)
+    accumulators, n_units = load64(scratch, ACCUMULATORS), load64(plan, N_UNITS)
+    heads, block = load64(plan, HEADS), load64(plan, BLOCK)
+    for j in range(n_buckets):
+        store32(counts, j, int64(0))
+    n, level, n_above = int64(0), int64(0), int64(0)
+    if fixed > 0:
+        limit, level = bias + fixed, int64(_NEVER)
+    else:
+        limit = bias + 1
+    for r in range(load64(plan, N_RANGES)):
+        size = min(int64(RANGE), n_units - r * RANGE)
+        n_chunks = (size + CHUNK - 1) // CHUNK
+        if bias > 0 and wide:
+            fill16(accumulators, n_chunks * CHUNK, bias)
+        elif bias > 0:
+            fill8(accumulators, n_chunks * CHUNK, bias)
+        _add_lists(plan, scratch, r, n_lists, wide)
+        _bury(plan, scratch, r, wide)
+        if r == 0 and fixed == 0 and k <= _SAMPLES // 2 and n_chunks >= _SAMPLES:
+            level = _first_limit(scratch, n_chunks, k, bias, shift, wide)
+            for j in range(n_buckets):
+                store32(counts, j, int64(0))
+            limit = bias + max(int64(1), int64(heap_factor * (level << shift)))
+        for c in range(n_chunks):
+            if wide:
+                chunk = accumulators + 2 * CHUNK * c
+                mask = reaching16(chunk, limit)
+            else:
+                chunk = accumulators + CHUNK * c
+                mask = reaching8(chunk, limit)
+            while mask != 0:
+                place = first_set(mask)
+                mask &= mask - 1
+                if wide:
+                    value = load_u16(chunk, place) - bias
+                else:
+                    value = load_u8(chunk, place) - bias
+                place += r * RANGE + CHUNK * c
+                store32(chosen, n, place)
+                store32(values, n, value)
+                prefetch(heads + 8 * block * place)
+                n += 1
+                bucket = value >> shift
+                if bucket > level:
+                    store32(counts, bucket, load32(counts, bucket) + 1)
+                    n_above += 1
+                    if n_above >= k:
+                        while n_above >= k:
+                            level += 1
+                            n_above -= load32(counts, level)
+                        limit = bias + max(int64(1), int64(heap_factor * (level << shift)))
+            if wide:
+                clear16(chunk)
+            else:
+                clear8(chunk)
+    return n, limit - bias
+
+
+@inner
+def tighten(scratch, n, limit):
+    """Of n candidates keep those that reach the last limit; returns how many."""
+    chosen, values = load64(scratch, CHOSEN), load64(scratch, VALUES)
+    m = int64(0)
+    for j in range(n):
+        unit, value = load32(chosen, j), load32(values, j)
+        store32(chosen, m, unit)
+        m += int64(value >= limit)
+    return m

@@ -1,0 +1,88 @@
+"""What a caller decides about a sparse index, and about a search of it, checked once."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from vecrecall.inputs import as_choice, as_count, as_seed
+
+LAYOUTS = ("impact", "blocked")
+KEEPS = ("f24", "f32")
+BLOCK_SIZE = 8
+
+
+def as_share(value: Any, name: str, *, zero: bool = False) -> float:
+    """Return `value` as a float after checking that it is above 0 (or 0, if allowed) and at most 1."""
+    least = "from 0" if zero else "above 0"
+    if isinstance(value, (bool, np.bool_, str)) or np.ndim(value) or not hasattr(value, "__float__"):
+        raise TypeError(f"{name} is {value!r}, expected a number {least} to 1")
+    share = float(value)
+    if not (0 < share <= 1 or (zero and share == 0)):
+        raise ValueError(f"{name} is {value!r}, expected a number {least} to 1")
+    return share
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Parameters of a sparse index. All survive save and load."""
+
+    layout: str | None
+    n_postings: int | None
+    alpha: float
+    block_size: int
+    summary_energy: float
+    keep: str
+    seed: int
+
+    @classmethod
+    def checked(
+        cls, *, layout: Any, n_postings: Any, alpha: Any, block_size: Any, summary_energy: Any, keep: Any, seed: Any
+    ) -> Parameters:
+        """Parameters, or an error that says what was given and what is allowed."""
+        if layout is not None:
+            layout = as_choice(layout, "layout", LAYOUTS)
+        if n_postings is not None:
+            n_postings = as_count(n_postings, "n_postings")
+        if layout != "blocked" and (block_size is not None or summary_energy is not None):
+            raise ValueError(
+                f"block_size and summary_energy are of layout='blocked', but layout is {layout!r}; leave them out"
+            )
+        block_size = BLOCK_SIZE if block_size is None else as_count(block_size, "block_size", least=2)
+        if block_size > 256:
+            raise ValueError(f"block_size is {block_size}, expected at most 256 documents")
+        return cls(
+            layout, n_postings, as_share(alpha, "alpha"), block_size,
+            1.0 if summary_energy is None else as_share(summary_energy, "summary_energy"),
+            as_choice(keep, "keep", KEEPS), as_seed(seed),
+        )  # fmt: skip
+
+    @classmethod
+    def restored(cls, given: dict[str, Any]) -> Parameters:
+        """Parameters out of a file."""
+        of_blocks = given["layout"] == "blocked"
+        sizes = {name: given[name] if of_blocks else None for name in ("block_size", "summary_energy")}
+        return cls.checked(**(given | sizes))
+
+    @property
+    def prunes(self) -> bool:
+        """Whether posting lists may lack entries."""
+        return self.n_postings is not None or self.alpha < 1 or self.summary_energy < 1
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the file."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How far an approximate search looks."""
+
+    query_cut: int
+    heap_factor: float
+    impact_cut: float
+
+
+DEFAULTS = Settings(query_cut=32, heap_factor=0.9, impact_cut=0.1)

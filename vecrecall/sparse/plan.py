@@ -1,0 +1,8 @@
+"""The plan of a segment: every address and number that its kernels need, in one int64 array."""
+
+(
+    N, N_UNITS, BLOCK, N_RANGES, N_TERMS, FIRST, SIGNED, TERMS, STARTS, UNITS, IMPACTS, IMPACT_STEP, GREATEST, LEFT,
+    HEADS, ENTRIES, ENTRY_BYTES, COLUMN_BYTES, CODED, RESIDUALS, RESIDUAL_BYTES, SLOTS, DEAD, DEAD_UNITS,
+    N_DEAD_UNITS, N_CODES, UNIT, LOWEST, ERROR, TINY, WEIGHT,
+) = range(31)  # fmt: skip
+PLAN_FIELDS = 40

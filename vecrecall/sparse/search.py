@@ -1,0 +1,182 @@
+"""Search: candidates from posting lists, their scores from the forward rows, the best of all segments.
+
+Approximate search adds the heaviest lists and takes what reaches a share of the k-th greatest sum. Exact search starts
+with that: its k-th score is a threshold that every answer reaches, and upper bounds of sums tell which documents may.
+Where a search finds fewer than k documents, or bounds say nothing, all documents that share a term with the query are
+scored.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from vecrecall.kernels.jit import inlined, inner, int64, kernel
+from vecrecall.kernels.keys import score_of, select_least, sort_keys
+from vecrecall.kernels.memory import load32, load64, prefetch, store32, store64, store_f32
+from vecrecall.sparse.candidates import find_candidates, tighten
+from vecrecall.sparse.driving import (
+    TOP16, TOP8, drive_approximately, drive_by_touch, drive_safely, keep_heaviest, list_terms,
+)  # fmt: skip
+from vecrecall.sparse.plan import BLOCK, N_RANGES, N_TERMS, SIGNED, STARTS, TERMS
+from vecrecall.sparse.rescoring import rescore
+from vecrecall.sparse.scratch import BEST, KEYS, N_SCORED, TERM_OF, WEIGHTS
+
+REFUSED = -1  # evals of a query that has to be put in order
+_MOST8 = 128  # lists that sums of 8 bits are fine enough for
+_MOST16 = 30000  # lists that sums of 16 bits have room for
+_BUCKETS8, _BUCKETS16, _SHIFT16 = 256, 1024, 6
+_SCAN = 2  # reading all rows costs no more than adding this share of their entries
+_SHARE = 0.25  # of the threshold, what exact search leaves out of its sums
+
+
+@inlined
+def _place_of(terms, n, column):
+    """Where a column stands among the terms of a segment, -1: nowhere."""
+    lo, hi = int64(0), n
+    while lo < hi:
+        middle = (lo + hi) >> 1
+        if load32(terms, middle) < column:
+            lo = middle + 1
+        else:
+            hi = middle
+    if lo < n and load32(terms, lo) == column:
+        return lo
+    return int64(-1)
+
+
+@inner
+def _take_weights(plan, scratch, columns, values, lo, hi, dim):
+    """Spread a query's weights over WEIGHTS; (terms, sum of absolute weights), or -1: out of order."""
+    weights, term_of, terms = load64(scratch, WEIGHTS), load64(scratch, TERM_OF), load64(plan, TERMS)
+    starts, stride = load64(plan, STARTS), 8 * (load64(plan, N_RANGES) + 1) << load64(plan, SIGNED)
+    n, total, previous = int64(0), 0.0, int64(-1)
+    for j in range(lo, hi):
+        column, weight = int64(columns[j]), values[j]
+        if column <= previous or column >= dim or not math.isfinite(weight):
+            for i in range(n):
+                store_f32(weights, load32(term_of, i), np.float32(0))
+            return int64(-1), 0.0
+        previous = column
+        if weight == 0:
+            continue
+        term = _place_of(terms, load64(plan, N_TERMS), column) if terms else column
+        if 0 <= term < load64(plan, N_TERMS):
+            prefetch(starts + term * stride)
+            store_f32(weights, term, weight)
+            store32(term_of, n, term)
+            n += 1
+            total += abs(np.float64(weight))
+    return n, total
+
+
+@inner
+def _approximate(plan, scratch, n_lists, k, query_cut, heap_factor, impact_cut, weight_sum, floor, out):
+    """The k best as far as partial sums tell; (how many, whether no document was passed over)."""
+    n = keep_heaviest(scratch, n_lists, query_cut)
+    wide = n > _MOST8
+    bias = drive_approximately(scratch, n, impact_cut, TOP16 if wide else TOP8)
+    shift = int64(_SHIFT16) if wide else int64(0)
+    buckets = int64(_BUCKETS16) if wide else int64(_BUCKETS8)
+    found, limit = find_candidates(plan, scratch, n, k, heap_factor, bias, shift, buckets, int64(0), wide)
+    found = tighten(scratch, found, limit)
+    return rescore(plan, scratch, found, k, weight_sum, floor, out)
+
+
+@inner
+def _safely(plan, scratch, n_terms, k, theta, weight_sum, out):
+    """The k best for certain, of a segment; theta: a score that k documents reach, or minus infinity."""
+    fixed, bias, n_lists = int64(0), int64(0), int64(0)
+    if theta > 0:
+        n_lists = list_terms(plan, scratch, n_terms, load64(plan, BLOCK) == 1)
+        if 0 < n_lists <= _MOST16:
+            fixed, bias = drive_safely(plan, scratch, n_lists, np.float64(theta), _SHARE)
+    elif theta == -np.inf:
+        n_lists = list_terms(plan, scratch, n_terms, True)
+        if n_lists <= _MOST16:
+            drive_by_touch(scratch, n_lists)
+            fixed = int64(1)
+    found = int64(-1)
+    if fixed > 0:
+        found, _ = find_candidates(plan, scratch, n_lists, k, 1.0, bias, int64(_SHIFT16), int64(0), fixed, True)
+    return rescore(plan, scratch, found, k, weight_sum, theta, out)
+
+
+@inner
+def _merge(scratch, held, new, k):
+    """Of held + new keys in BEST keep the k best, in order."""
+    best, n = load64(scratch, BEST), min(held + new, k)
+    if held:
+        select_least(best, held + new, n)
+    sort_keys(best, n, load64(scratch, KEYS))
+    return n
+
+
+@inner
+def _search_segment(plan, scratch, n_terms, k, held, cut, heap_factor, impact_cut, exact, weight_sum):
+    """Add a segment's answers to the ``held`` ones in BEST; returns how many there are then."""
+    best = load64(scratch, BEST)
+    out = best + 8 * held
+    least = score_of(load64(best, k - 1)) if held == k else np.float32(-np.inf)
+    n_lists = list_terms(plan, scratch, n_terms, load64(plan, BLOCK) == 1)
+    new = _approximate(plan, scratch, n_lists, k, cut, heap_factor, impact_cut, weight_sum, least, out)
+    if exact:
+        theta = least
+        if new == k:
+            worst = load64(out, int64(0))
+            for j in range(1, k):
+                worst = max(worst, load64(out, j))
+            theta = max(theta, score_of(worst))
+        new = _safely(plan, scratch, n_terms, k, theta, weight_sum, out)
+    elif held + new < k:
+        new = _safely(plan, scratch, n_terms, k, least, weight_sum, out)
+    return _merge(scratch, held, new, k)
+
+
+@inner
+def _search_one(plans, n_segments, scratch, columns, values, lo, hi, dim, k, cut, heap_factor, impact_cut, exact):
+    """Leave the best of all segments in BEST, in order; how many, or REFUSED."""
+    held = int64(0)
+    for s in range(n_segments):
+        plan = load64(plans, s)
+        n_terms, weight_sum = _take_weights(plan, scratch, columns, values, lo, hi, dim)
+        if n_terms < 0:
+            return int64(REFUSED)
+        if n_terms > 0:
+            held = _search_segment(
+                plan, scratch, n_terms, k, held, cut, heap_factor, impact_cut, exact, weight_sum
+            )
+        weights, term_of = load64(scratch, WEIGHTS), load64(scratch, TERM_OF)
+        for j in range(n_terms):
+            store_f32(weights, load32(term_of, j), np.float32(0))
+    return held
+
+
+@kernel
+def search_kernel(
+    plans, n_segments, scratch, indptr, columns, values, lo, hi, dim, k, n_best, cut, heap_factor, impact_cut, exact,
+    slots, distances, evals,
+):  # fmt: skip
+    """Answer queries lo..hi of sparse rows into slots and distances (flat, k a query) and evals (-1: refused).
+
+    n_best : k, or the number of documents where there are fewer.
+    """
+    best = load64(scratch, BEST)
+    for i in range(lo, hi):
+        store64(scratch, N_SCORED, int64(0))
+        n = int64(0)
+        if n_best > 0 or n_segments == 0:
+            n = _search_one(
+                plans, n_segments, scratch, columns, values, indptr[i], indptr[i + 1], dim, n_best, cut, heap_factor,
+                impact_cut, exact,
+            )  # fmt: skip
+        evals[i] = load64(scratch, N_SCORED) if n >= 0 else n
+        n = max(n, int64(0))
+        for j in range(n):
+            key = load64(best, j)
+            slots[i * k + j] = key & 0xFFFFFFFF
+            distances[i * k + j] = np.float32(0) - score_of(key)
+        for j in range(n, k):
+            slots[i * k + j] = -1
+            distances[i * k + j] = np.float32(np.inf)

@@ -1,0 +1,93 @@
+"""How calls are cut into slices, and the scratch that waits between them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vecrecall.csr import Csr
+from vecrecall.ids import Ids
+from vecrecall.kernels.memory import address
+from vecrecall.sparse.content import Content
+from vecrecall.sparse.parameters import Settings
+from vecrecall.sparse.scratch import Scratch
+from vecrecall.sparse.search import search_kernel
+from vecrecall.threads import run
+
+_SLICE = 64  # queries answered by one thread before it takes more
+_KEPT = 1 << 28  # bytes of scratch that wait at most, one at a time
+_FEWEST_TERMS, _FEWEST_ANSWERS = 256, 128  # that scratch has room for
+
+
+class Searcher:
+    """Answers queries on a content, which never changes: a search needs no lock, it takes the searcher of its moment.
+
+    Keeps one scratch for each slice that was in flight at once, unless it is huge.
+    """
+
+    def __init__(self, content: Content, ids: Ids) -> None:
+        self.content, self.ids, self.n_living = content, ids, ids.n_living
+        self._plans = np.array([address(segment.plan) for segment in content.segments], np.int64)
+        self._plans_address, self._n_segments = address(self._plans), len(self._plans)
+        self._idle: list[Scratch] = []
+
+    def answer_one(
+        self, columns: np.ndarray, values: np.ndarray, k: int, settings: Settings, exact: bool
+    ) -> tuple[np.ndarray, np.ndarray, int]:
+        """(slots, distances, evals) of one query; evals -1: it is not in order."""
+        n_terms, n_best = len(values), min(k, self.n_living)
+        scratch = self._scratch(n_terms, n_best)
+        slots, distances = np.empty(k, np.int64), np.empty(k, np.float32)
+        scratch.ends[1] = n_terms
+        search_kernel(
+            self._plans_address, self._n_segments, scratch.address, scratch.ends, columns, values, 0, 1,
+            self.content.dim, k, n_best, settings.query_cut, settings.heap_factor, settings.impact_cut, exact, slots,
+            distances, scratch.evals,
+        )  # fmt: skip
+        evals = int(scratch.evals[0])
+        self._wait(scratch)
+        return slots, distances, evals
+
+    def answer(
+        self, queries: Csr, k: int, settings: Settings, exact: bool, n_workers: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(slots, distances, evals) of queries in order, flat."""
+        n_queries, n_best = queries.n, min(k, self.n_living)
+        slots, distances = np.empty(n_queries * k, np.int64), np.empty(n_queries * k, np.float32)
+        evals = np.empty(n_queries, np.int64)
+        most_terms = int(np.diff(queries.indptr).max(initial=0))
+
+        def work(lo: int, hi: int) -> None:
+            scratch = self._scratch(most_terms, n_best)
+            search_kernel(
+                self._plans_address, self._n_segments, scratch.address, queries.indptr, queries.columns,
+                queries.values, lo, hi, self.content.dim, k, n_best, settings.query_cut, settings.heap_factor,
+                settings.impact_cut, exact, slots, distances, evals,
+            )  # fmt: skip
+            self._wait(scratch)
+
+        run(n_workers, work, 0, n_queries, _SLICE)
+        return slots, distances, evals
+
+    def _scratch(self, n_terms: int, k: int) -> Scratch:
+        """Scratch for one call, taken out of those that wait; the caller puts it back."""
+        while self._idle:
+            try:
+                scratch = self._idle.pop()
+            except IndexError:  # another thread was faster
+                break
+            if scratch.serves(n_terms, k):
+                return scratch
+        of = self.content.segments
+        return Scratch(
+            n_terms=max(n_terms, _FEWEST_TERMS), k=max(k, _FEWEST_ANSWERS), n_docs=max((s.n for s in of), default=0),
+            n_units=max((-(-s.n // s.block) for s in of), default=0),
+            n_columns=max((s.rows.n_terms for s in of), default=0),
+        )  # fmt: skip
+
+    def _wait(self, scratch: Scratch) -> None:
+        if scratch.memory.nbytes <= _KEPT:
+            self._idle.append(scratch)
+
+    def nbytes(self) -> int:
+        """Bytes of scratch that wait."""
+        return sum(scratch.memory.nbytes for scratch in self._idle)

@@ -13,6 +13,7 @@ from numba.extending import intrinsic
 from vecrecall.kernels.memory import I1, I64, pointer, spread
 
 CHUNK = 64
+GROUP = 4  # chunks that are looked through at once
 
 
 def _greatest_of(bits: int) -> Any:
@@ -80,12 +81,14 @@ fill8, fill16 = _filling(8), _filling(16)
 
 
 def _clearing(bits: int) -> Any:
-    """An intrinsic that sets 64 accumulators to zero."""
+    """An intrinsic that sets four chunks to zero."""
 
-    def clearing(tc, chunk):
+    def clearing(tc, group):
         def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:
             kind = ir.VectorType(ir.IntType(bits), CHUNK)
-            b.store(ir.Constant(kind, [0] * CHUNK), pointer(b, a[0], kind), align=1)
+            for i in range(GROUP):
+                at = b.add(a[0], I64(CHUNK * bits // 8 * i))
+                b.store(ir.Constant(kind, [0] * CHUNK), pointer(b, at, kind), align=1)
             return cx.get_dummy_value()
 
         return types.void(types.int64), generate
@@ -94,3 +97,25 @@ def _clearing(bits: int) -> Any:
 
 
 clear8, clear16 = _clearing(8), _clearing(16)
+
+
+def _any_reaching(bits: int) -> Any:
+    """An intrinsic that tells whether any of four chunks has an accumulator of at least a limit."""
+
+    def any_reaching(tc, group, limit):
+        def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:
+            kind = ir.VectorType(ir.IntType(bits), CHUNK)
+            size = CHUNK * bits // 8
+            chunks = [b.load(pointer(b, b.add(a[0], I64(size * i)), kind), typ=kind, align=1) for i in range(GROUP)]
+            name = f"llvm.umax.v{CHUNK}i{bits}"
+            greater = cgutils.get_or_insert_function(b.module, ir.FunctionType(kind, [kind, kind]), name)
+            top = b.call(greater, [b.call(greater, chunks[:2]), b.call(greater, chunks[2:])])
+            mask = b.icmp_unsigned(">=", top, spread(b, b.trunc(a[1], kind.element), kind))
+            return b.icmp_unsigned("!=", b.bitcast(mask, I64), I64(0))
+
+        return types.boolean(types.int64, types.int64), generate
+
+    return intrinsic(any_reaching)
+
+
+any_reaching8, any_reaching16 = _any_reaching(8), _any_reaching(16)

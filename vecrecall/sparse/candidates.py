@@ -2,14 +2,13 @@
 
 Accumulators start at a bias, what is taken off at most, and lists add to it and take from it; factors are chosen such
 that no sum leaves its 8 or 16 bits, whatever a unit holds (:mod:`vecrecall.sparse.driving`). A unit is collected when
-it reaches a limit: a fixed one, or a share of the k-th greatest sum so far, which is known to a bucket of a histogram
-and only rises. Chunks are cleared as they are left, while they are in the nearest cache.
+it reaches a limit, which follows from the k-th greatest sum so far, known to a bucket of a histogram, and only rises. Chunks are cleared as they are left, while they are in the nearest cache.
 """
 
 from __future__ import annotations
 
 from vecrecall.kernels.chunks import (
-    CHUNK, clear16, clear8, fill16, fill8, first_set, greatest16, greatest8, reaching16, reaching8,
+    CHUNK, GROUP, any_reaching16, any_reaching8, clear16, clear8, fill16, fill8, first_set, greatest16, greatest8, reaching16, reaching8,
 )  # fmt: skip
 from vecrecall.kernels.jit import inlined, inner, int64
 from vecrecall.kernels.memory import load32, load64, load_u16, load_u8, prefetch, store32, store64, store_u16, store_u8
@@ -22,28 +21,38 @@ from vecrecall.sparse.scratch import (
     ACCUMULATORS, CHOSEN, COUNTS, FACTORS, FLOORS, LISTS, ROUNDINGS, SIGNS, SPANS, VALUES,
 )
 
-_SAMPLES = 64  # chunks whose maxima give a first limit
-_NEVER = 1 << 40
+_SAMPLES = 128  # chunks whose maxima give a first limit
 
 
 @inner
-def _add_lists(plan, scratch, r, n_lists, wide):
-    """Add all lists' postings of a range."""
+def _ask_for_lists(plan, scratch, r, n_lists):
+    """Look up where the lists' postings of a range are, and ask for the first of them."""
     lists, spans, stride = load64(scratch, LISTS), load64(scratch, SPANS), load64(plan, N_RANGES) + 1
     starts, units, impacts = load64(plan, STARTS), load64(plan, UNITS), load64(plan, IMPACTS)
     step = load64(plan, IMPACT_STEP)
     for j in range(n_lists):
         at = load64(lists, j) * stride + r
-        store64(spans, 2 * j, load64(starts, at))
+        first = load64(starts, at)
+        store64(spans, 2 * j, first)
         store64(spans, 2 * j + 1, load64(starts, at + 1))
+        prefetch(units + 2 * first)
+        prefetch(units + 2 * first + 64)
+        prefetch(impacts + step * first)
     store64(spans, 2 * n_lists, int64(0))
     store64(spans, 2 * n_lists + 1, int64(0))
+
+
+@inner
+def _add_lists(plan, scratch, n_lists, wide):
+    """Add all lists' postings of the range that was looked up."""
+    spans, units, impacts = load64(scratch, SPANS), load64(plan, UNITS), load64(plan, IMPACTS)
+    step = load64(plan, IMPACT_STEP)
     accumulators, factors, floors = load64(scratch, ACCUMULATORS), load64(scratch, FACTORS), load64(scratch, FLOORS)
     roundings, signs = load64(scratch, ROUNDINGS), load64(scratch, SIGNS)
     for j in range(n_lists):
         lo, hi, next_lo, next_hi = (
             load64(spans, 2 * j), load64(spans, 2 * j + 1), load64(spans, 2 * j + 2), load64(spans, 2 * j + 3),
-        )
+        )  # fmt: skip
         factor, rounding, floor = load64(factors, j), load64(roundings, j), load64(floors, j)
         less = load64(signs, j) < 0
         if floor <= 255:
@@ -86,11 +95,16 @@ def _first_limit(scratch, n_chunks, k, bias, shift, wide):
 
 
 @inner
-def find_candidates(plan, scratch, n_lists, k, heap_factor, bias, shift, n_buckets, fixed, wide):
-    """Write units and their sums to CHOSEN and VALUES; returns how many.
+def _limit(level, heap_factor, slack, least, bias, shift):
+    return bias + max(int64(1), max(least, int64(heap_factor * (level << shift)) - slack))
 
-    A unit is taken whose sum less the bias reaches ``fixed``, or, where that is 0, ``heap_factor`` times the k-th
-    greatest.
+
+@inner
+def find_candidates(plan, scratch, n_lists, k, heap_factor, slack, least, bias, shift, n_buckets, wide):
+    """Write units and their sums to CHOSEN and VALUES; returns (how many, the last limit).
+
+    Taken is a unit whose sum less the bias reaches a limit: ``least``, or ``heap_factor`` times the k-th greatest less
+    ``slack``, whichever is greater. A limit below 1 says that units without any sum may reach it too.
     """
     counts, chosen, values = load64(scratch, COUNTS), load64(scratch, CHOSEN), load64(scratch, VALUES)
     accumulators, n_units = load64(scratch, ACCUMULATORS), load64(plan, N_UNITS)
@@ -98,57 +112,64 @@ def find_candidates(plan, scratch, n_lists, k, heap_factor, bias, shift, n_bucke
     for j in range(n_buckets):
         store32(counts, j, int64(0))
     n, level, n_above = int64(0), int64(0), int64(0)
-    if fixed > 0:
-        limit, level = bias + fixed, int64(_NEVER)
-    else:
-        limit = bias + 1
-    for r in range(load64(plan, N_RANGES)):
+    limit = _limit(level, heap_factor, slack, least, bias, shift)
+    n_ranges = load64(plan, N_RANGES)
+    _ask_for_lists(plan, scratch, int64(0), n_lists)
+    for r in range(n_ranges):
         size = min(int64(RANGE), n_units - r * RANGE)
-        n_chunks = (size + CHUNK - 1) // CHUNK
+        n_chunks = (size + CHUNK * GROUP - 1) // (CHUNK * GROUP) * GROUP
         if bias > 0 and wide:
             fill16(accumulators, n_chunks * CHUNK, bias)
         elif bias > 0:
             fill8(accumulators, n_chunks * CHUNK, bias)
-        _add_lists(plan, scratch, r, n_lists, wide)
+        _add_lists(plan, scratch, n_lists, wide)
         _bury(plan, scratch, r, wide)
-        if r == 0 and fixed == 0 and k <= _SAMPLES // 2 and n_chunks >= _SAMPLES:
+        if r + 1 < n_ranges:
+            _ask_for_lists(plan, scratch, r + 1, n_lists)  # arrives while sums are looked through
+        if r == 0 and k <= _SAMPLES // 4 and n_chunks >= _SAMPLES:
             level = _first_limit(scratch, n_chunks, k, bias, shift, wide)
             for j in range(n_buckets):
                 store32(counts, j, int64(0))
-            limit = bias + max(int64(1), int64(heap_factor * (level << shift)))
-        for c in range(n_chunks):
+            limit = _limit(level, heap_factor, slack, least, bias, shift)
+        for g in range(0, n_chunks, GROUP):
+            group = accumulators + (2 * CHUNK * g if wide else CHUNK * g)
             if wide:
-                chunk = accumulators + 2 * CHUNK * c
-                mask = reaching16(chunk, limit)
+                found = any_reaching16(group, limit)
             else:
-                chunk = accumulators + CHUNK * c
-                mask = reaching8(chunk, limit)
-            while mask != 0:
-                place = first_set(mask)
-                mask &= mask - 1
+                found = any_reaching8(group, limit)
+            for c in range(GROUP if found else 0):
                 if wide:
-                    value = load_u16(chunk, place) - bias
+                    chunk = group + 2 * CHUNK * c
+                    mask = reaching16(chunk, limit)
                 else:
-                    value = load_u8(chunk, place) - bias
-                place += r * RANGE + CHUNK * c
-                store32(chosen, n, place)
-                store32(values, n, value)
-                prefetch(heads + 8 * block * place)
-                n += 1
-                bucket = value >> shift
-                if bucket > level:
-                    store32(counts, bucket, load32(counts, bucket) + 1)
-                    n_above += 1
-                    if n_above >= k:
-                        while n_above >= k:
-                            level += 1
-                            n_above -= load32(counts, level)
-                        limit = bias + max(int64(1), int64(heap_factor * (level << shift)))
+                    chunk = group + CHUNK * c
+                    mask = reaching8(chunk, limit)
+                while mask != 0:
+                    place = first_set(mask)
+                    mask &= mask - 1
+                    if wide:
+                        value = load_u16(chunk, place) - bias
+                    else:
+                        value = load_u8(chunk, place) - bias
+                    place += r * RANGE + CHUNK * (g + c)
+                    store32(chosen, n, place)
+                    store32(values, n, value)
+                    prefetch(heads + 8 * block * place)
+                    n += 1
+                    bucket = value >> shift
+                    if bucket > level:
+                        store32(counts, bucket, load32(counts, bucket) + 1)
+                        n_above += 1
+                        if n_above >= k:
+                            while n_above >= k:
+                                level += 1
+                                n_above -= load32(counts, level)
+                            limit = _limit(level, heap_factor, slack, least, bias, shift)
             if wide:
-                clear16(chunk)
+                clear16(group)
             else:
-                clear8(chunk)
-    return n, limit - bias
+                clear8(group)
+    return n, max(least, int64(heap_factor * (level << shift)) - slack)
 
 
 @inner

@@ -107,28 +107,30 @@ def drive_approximately(scratch, n, impact_cut, top):
 
 
 @inner
-def drive_safely(plan, scratch, n, theta, share):
-    """Floors and factors such that no document of a score of at least theta is missed.
+def drive_safely(plan, scratch, n, share):
+    """Floors and factors whose sums of 16 bits bound scores from both sides: (bias, units, left, over).
 
-    What is left out contributes ``share`` of theta at most, the more of a list the longer it is. Sums of 16 bits are
-    upper bounds of what was added: positive amounts are rounded up, by less than two units each, negative ones towards
-    zero. Returns (least sum of a document that has to be looked at, or 0 where any has to be; bias).
+    What is left out adds a share of all masses at most, the more of a list the longer it is. Amounts that add are
+    rounded up, and those that take off towards zero, so that with ``left``, the most that is left out, a sum is an upper
+    bound: score * units <= sum - bias + left. And score * units >= sum - bias - over, which counts what rounding adds,
+    under an impact and two units a list, and what takes off and was left out.
     """
     lists, masses, factors = load64(scratch, LISTS), load64(scratch, MASSES), load64(scratch, FACTORS)
     floors, signs, roundings = load64(scratch, FLOORS), load64(scratch, SIGNS), load64(scratch, ROUNDINGS)
     starts, stride, pruned = load64(plan, STARTS), load64(plan, N_RANGES) + 1, load64(plan, LEFT)
     greatest = load64(plan, GREATEST)
-    total, high, left = 0.0, 0.0, 0.0
+    total, adding, high, left = 0.0, 0.0, 0.0, 0.0
     for j in range(n):
         number, mass = load64(lists, j), load_f64(masses, j)
         length = load64(starts, number * stride + stride - 1) - load64(starts, number * stride)
         store64(roundings, j, length + 1)
         total += mass
         if load64(signs, j) > 0:
+            adding += mass
             high = max(high, mass / np.float64(length + 1))
             if pruned:
                 left += mass * np.float64(load_f32(pruned, number)) / np.float64(load_f32(greatest, number))
-    room, low = share * theta, 0.0
+    room, low = share * adding, 0.0
     for _ in range(_STEPS):
         cut, lost = 0.5 * (low + high), 0.0
         for j in range(n):
@@ -139,22 +141,24 @@ def drive_safely(plan, scratch, n, theta, share):
         else:
             low = cut
     scale = (TOP16 - 2.0 * np.float64(n)) / max(total, 1e-300)
-    bias = int64(0)
+    bias, over = int64(0), 0.0
     for j in range(n):
         mass, sign = load_f64(masses, j), load64(signs, j)
         factor = int64(mass * scale * 256.0 / 255.0)
         floor = int64(min(low * np.float64(load64(roundings, j)) / mass, 2.0) * 255.0) + 1
+        out = mass if floor > 255 else mass * np.float64(floor - 1) / 255.0
+        over += mass / 255.0 + 2.0 / scale
         if sign > 0:
             factor += 1
-            left += mass if floor > 255 else mass * np.float64(floor - 1) / 255.0
+            left += out
             store64(roundings, j, int64(_UP))
         else:
+            over += out
             bias += (254 * factor) >> 8
-            store64(roundings, j, -factor)  # (impact - 1) * factor: what is taken off is never overstated
+            store64(roundings, j, -factor)  # (impact - 1) * factor
         store64(factors, j, factor)
         store64(floors, j, floor)
-    fixed = int64(math.floor((theta * (1.0 - 1e-6) - left) * scale)) - 1
-    return max(fixed, int64(0)), bias
+    return bias, scale, left * scale, over * scale
 
 
 @inner

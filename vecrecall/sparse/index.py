@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -279,19 +278,14 @@ class SparseIndex(Index):
         alone = type(Q) in _CSR and Q.shape == (1, self._dim) and searcher.n_living > 0 and threads is None
         if alone and Q.data.dtype is _FLOAT32 and Q.indices.dtype is _INT32:
             slots, distances, evals = searcher.answer_one(Q.indices, Q.data, k, settings, bool(exact))
-            if evals >= 0:
-                ids = searcher.ids
-                if ids.kind != "range":
-                    slots = ids.outer(slots)
-                return Hits(slots.reshape(1, k), distances.reshape(1, k), np.array([evals]), "ip")
+            if evals[0] >= 0:  # else it is not in order
+                outer = slots if searcher.ids.kind == "range" else searcher.ids.outer(slots)
+                return Hits(outer, distances, evals, "ip")
         queries, single = as_sparse_queries(Q, self._dim)
         n_workers = 1 if queries.n == 1 and threads is None else n_threads(threads)
-        found, distances, n_scored = searcher.answer(queries, k, settings, bool(exact), n_workers)
-        outer = searcher.ids.outer(found) if searcher.ids.kind != "range" else found
-        if single:
-            return Hits(outer, distances, int(n_scored[0]), "ip")
-        shape = (queries.n, k)
-        return Hits(outer.reshape(shape), distances.reshape(shape), n_scored, "ip")
+        slots, distances, evals = searcher.answer(queries, k, settings, bool(exact), n_workers)
+        outer = slots if searcher.ids.kind == "range" else searcher.ids.outer(slots)
+        return Hits(outer[0], distances[0], int(evals[0]), "ip") if single else Hits(outer, distances, evals, "ip")
 
     def check(self) -> None:
         """Walk every invariant: rows, posting lists that hold them, impacts that bound their weights, segments.
@@ -365,15 +359,12 @@ class SparseIndex(Index):
 
 def _settings(query_cut: Any, heap_factor: Any, impact_cut: Any, exact: bool) -> Settings:
     """Settings with the defaults for what is None."""
-    given = {"query_cut": query_cut, "heap_factor": heap_factor, "impact_cut": impact_cut}
-    given = {name: value for name, value in given.items() if value is not None}
     if exact:
-        what = ", ".join(f"{name}={value}" for name, value in given.items())
+        given = {"query_cut": query_cut, "heap_factor": heap_factor, "impact_cut": impact_cut}
+        what = ", ".join(f"{name}={value}" for name, value in given.items() if value is not None)
         raise ValueError(f"exact=True was given with {what}, which only approximate search has; leave one out")
-    if "query_cut" in given:
-        given["query_cut"] = as_count(query_cut, "query_cut")
-    if "heap_factor" in given:
-        given["heap_factor"] = as_share(heap_factor, "heap_factor")
-    if "impact_cut" in given:
-        given["impact_cut"] = as_share(impact_cut, "impact_cut", zero=True)
-    return replace(DEFAULTS, **given)
+    return Settings(
+        DEFAULTS.query_cut if query_cut is None else as_count(query_cut, "query_cut"),
+        DEFAULTS.heap_factor if heap_factor is None else as_share(heap_factor, "heap_factor"),
+        DEFAULTS.impact_cut if impact_cut is None else as_share(impact_cut, "impact_cut", zero=True),
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,8 @@ BLOCK_SIZE = 8
 
 def as_share(value: Any, name: str, *, zero: bool = False) -> float:
     """Return `value` as a float after checking that it is above 0 (or 0, if allowed) and at most 1."""
+    if type(value) is float and 0 < value <= 1:  # searches are short, and look at each of their settings
+        return value
     least = "from 0" if zero else "above 0"
     if isinstance(value, (bool, np.bool_, str)) or np.ndim(value) or not hasattr(value, "__float__"):
         raise TypeError(f"{name} is {value!r}, expected a number {least} to 1")
@@ -76,8 +78,7 @@ class Parameters:
         return asdict(self)
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """How far an approximate search looks."""
 
     query_cut: int

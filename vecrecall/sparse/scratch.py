@@ -33,7 +33,7 @@ class Scratch:
         lines = [-(-n_bytes // 64) + 1 for n_bytes in parts.values()]
         self.memory = aligned_zeros((_HEAD + 8 * sum(lines),), np.int64)
         self.address = address(self.memory)
-        self.ends, self.evals = np.zeros(2, np.int64), np.zeros(1, np.int64)  # of a single query
+        self.ends = np.zeros(2, np.int64)  # of a single query
         at = _HEAD
         for part, n_lines in zip(parts, lines):
             self.memory[part] = self.address + 8 * at

@@ -1,9 +1,9 @@
 """Search: candidates from posting lists, their scores from the forward rows, the best of all segments.
 
-Approximate search adds the heaviest lists and takes what reaches a share of the k-th greatest sum. Exact search starts
-with that: its k-th score is a threshold that every answer reaches, and upper bounds of sums tell which documents may.
-Where a search finds fewer than k documents, or bounds say nothing, all documents that share a term with the query are
-scored.
+Approximate search adds the heaviest lists and takes what reaches a share of the k-th greatest sum. Exact search adds
+more of them, with bounds of all that is rounded or left out: what falls short of the k-th greatest sum by more cannot
+be an answer. Where a search finds fewer than k documents, or bounds say nothing, all documents that share a term with
+the query are scored.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from vecrecall.sparse.candidates import find_candidates, tighten
 from vecrecall.sparse.driving import (
     TOP16, TOP8, drive_approximately, drive_by_touch, drive_safely, keep_heaviest, list_terms,
 )  # fmt: skip
-from vecrecall.sparse.plan import BLOCK, N_RANGES, N_TERMS, SIGNED, STARTS, TERMS
+from vecrecall.sparse.plan import BLOCK, N_RANGES, N_TERMS, N_UNITS, SIGNED, STARTS, TERMS
 from vecrecall.sparse.rescoring import rescore
 from vecrecall.sparse.scratch import BEST, KEYS, N_SCORED, TERM_OF, WEIGHTS
 
@@ -27,8 +27,7 @@ REFUSED = -1  # evals of a query that has to be put in order
 _MOST8 = 128  # lists that sums of 8 bits are fine enough for
 _MOST16 = 30000  # lists that sums of 16 bits have room for
 _BUCKETS8, _BUCKETS16, _SHIFT16 = 256, 1024, 6
-_SCAN = 2  # reading all rows costs no more than adding this share of their entries
-_SHARE = 0.25  # of the threshold, what exact search leaves out of its sums
+_SHARE = 0.05  # of all masses, what exact search leaves out of its sums
 
 
 @inlined
@@ -72,35 +71,48 @@ def _take_weights(plan, scratch, columns, values, lo, hi, dim):
 
 
 @inner
-def _approximate(plan, scratch, n_lists, k, query_cut, heap_factor, impact_cut, weight_sum, floor, out):
-    """The k best as far as partial sums tell; (how many, whether no document was passed over)."""
-    n = keep_heaviest(scratch, n_lists, query_cut)
+def _approximate(plan, scratch, n_terms, k, query_cut, heap_factor, impact_cut, weight_sum, floor, out):
+    """The k best as far as partial sums tell; how many."""
+    n = list_terms(plan, scratch, n_terms, load64(plan, BLOCK) == 1)
+    n = keep_heaviest(scratch, n, query_cut)
     wide = n > _MOST8
     bias = drive_approximately(scratch, n, impact_cut, TOP16 if wide else TOP8)
     shift = int64(_SHIFT16) if wide else int64(0)
     buckets = int64(_BUCKETS16) if wide else int64(_BUCKETS8)
-    found, limit = find_candidates(plan, scratch, n, k, heap_factor, bias, shift, buckets, int64(0), wide)
-    found = tighten(scratch, found, limit)
-    return rescore(plan, scratch, found, k, weight_sum, floor, out)
+    none = int64(0)
+    found, limit = find_candidates(plan, scratch, n, k, heap_factor, none, none, bias, shift, buckets, wide)
+    return rescore(plan, scratch, tighten(scratch, found, limit), k, weight_sum, floor, out)
 
 
 @inner
-def _safely(plan, scratch, n_terms, k, theta, weight_sum, out):
-    """The k best for certain, of a segment; theta: a score that k documents reach, or minus infinity."""
-    fixed, bias, n_lists = int64(0), int64(0), int64(0)
-    if theta > 0:
-        n_lists = list_terms(plan, scratch, n_terms, load64(plan, BLOCK) == 1)
-        if 0 < n_lists <= _MOST16:
-            fixed, bias = drive_safely(plan, scratch, n_lists, np.float64(theta), _SHARE)
-    elif theta == -np.inf:
-        n_lists = list_terms(plan, scratch, n_terms, True)
-        if n_lists <= _MOST16:
-            drive_by_touch(scratch, n_lists)
-            fixed = int64(1)
-    found = int64(-1)
-    if fixed > 0:
-        found, _ = find_candidates(plan, scratch, n_lists, k, 1.0, bias, int64(_SHIFT16), int64(0), fixed, True)
-    return rescore(plan, scratch, found, k, weight_sum, theta, out)
+def _safely(plan, scratch, n_terms, k, floor, weight_sum, out):
+    """The k best for certain; floor: a score that answers have to reach. -1: bounds exclude too little."""
+    n = list_terms(plan, scratch, n_terms, load64(plan, BLOCK) == 1)
+    if n == 0 or n > _MOST16:
+        return int64(-1)
+    bias, units, left, over = drive_safely(plan, scratch, n, _SHARE)
+    least, slack = int64(0), int64(math.ceil(over + left)) + 2
+    if floor > 0:
+        least = max(int64(math.floor(np.float64(floor) * (1.0 - 1e-6) * units - left)) - 1, int64(0))
+    found, limit = find_candidates(
+        plan, scratch, n, k, 1.0 - 1e-6, slack, least, bias, int64(_SHIFT16), int64(_BUCKETS16), True
+    )
+    if limit < 1:
+        return int64(-1)
+    return rescore(plan, scratch, tighten(scratch, found, limit), k, weight_sum, floor, out)
+
+
+@inner
+def _of_all(plan, scratch, n_terms, k, floor, weight_sum, out):
+    """The k best of all documents that share a term with the query."""
+    n, found, none = list_terms(plan, scratch, n_terms, True), int64(-1), int64(0)
+    if n <= _MOST16 and floor == -np.inf:
+        drive_by_touch(scratch, n)
+        never = load64(plan, N_UNITS) + 1
+        found, _ = find_candidates(
+            plan, scratch, n, never, 1.0, none, int64(1), none, int64(_SHIFT16), int64(_BUCKETS16), True
+        )
+    return rescore(plan, scratch, found, k, weight_sum, floor, out)
 
 
 @inner
@@ -118,19 +130,15 @@ def _search_segment(plan, scratch, n_terms, k, held, cut, heap_factor, impact_cu
     """Add a segment's answers to the ``held`` ones in BEST; returns how many there are then."""
     best = load64(scratch, BEST)
     out = best + 8 * held
-    least = score_of(load64(best, k - 1)) if held == k else np.float32(-np.inf)
-    n_lists = list_terms(plan, scratch, n_terms, load64(plan, BLOCK) == 1)
-    new = _approximate(plan, scratch, n_lists, k, cut, heap_factor, impact_cut, weight_sum, least, out)
+    floor = score_of(load64(best, k - 1)) if held == k else np.float32(-np.inf)
     if exact:
-        theta = least
-        if new == k:
-            worst = load64(out, int64(0))
-            for j in range(1, k):
-                worst = max(worst, load64(out, j))
-            theta = max(theta, score_of(worst))
-        new = _safely(plan, scratch, n_terms, k, theta, weight_sum, out)
-    elif held + new < k:
-        new = _safely(plan, scratch, n_terms, k, least, weight_sum, out)
+        new = _safely(plan, scratch, n_terms, k, floor, weight_sum, out)
+        wanting = new < 0
+    else:
+        new = _approximate(plan, scratch, n_terms, k, cut, heap_factor, impact_cut, weight_sum, floor, out)
+        wanting = held + new < k
+    if wanting:
+        new = _of_all(plan, scratch, n_terms, k, floor, weight_sum, out)
     return _merge(scratch, held, new, k)
 
 
@@ -158,7 +166,7 @@ def search_kernel(
     plans, n_segments, scratch, indptr, columns, values, lo, hi, dim, k, n_best, cut, heap_factor, impact_cut, exact,
     slots, distances, evals,
 ):  # fmt: skip
-    """Answer queries lo..hi of sparse rows into slots and distances (flat, k a query) and evals (-1: refused).
+    """Answer queries lo..hi of sparse rows into slots and distances (q, k) and evals (-1: refused).
 
     n_best : k, or the number of documents where there are fewer.
     """
@@ -175,8 +183,8 @@ def search_kernel(
         n = max(n, int64(0))
         for j in range(n):
             key = load64(best, j)
-            slots[i * k + j] = key & 0xFFFFFFFF
-            distances[i * k + j] = np.float32(0) - score_of(key)
+            slots[i, j] = key & 0xFFFFFFFF
+            distances[i, j] = np.float32(0) - score_of(key)
         for j in range(n, k):
-            slots[i * k + j] = -1
-            distances[i * k + j] = np.float32(np.inf)
+            slots[i, j] = -1
+            distances[i, j] = np.float32(np.inf)

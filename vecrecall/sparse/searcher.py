@@ -32,27 +32,26 @@ class Searcher:
 
     def answer_one(
         self, columns: np.ndarray, values: np.ndarray, k: int, settings: Settings, exact: bool
-    ) -> tuple[np.ndarray, np.ndarray, int]:
-        """(slots, distances, evals) of one query; evals -1: it is not in order."""
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(slots (1, k), distances, evals (1,)) of one query; evals -1: it is not in order."""
         n_terms, n_best = len(values), min(k, self.n_living)
         scratch = self._scratch(n_terms, n_best)
-        slots, distances = np.empty(k, np.int64), np.empty(k, np.float32)
+        slots, distances, evals = np.empty((1, k), np.int64), np.empty((1, k), np.float32), np.empty(1, np.int64)
         scratch.ends[1] = n_terms
         search_kernel(
             self._plans_address, self._n_segments, scratch.address, scratch.ends, columns, values, 0, 1,
             self.content.dim, k, n_best, settings.query_cut, settings.heap_factor, settings.impact_cut, exact, slots,
-            distances, scratch.evals,
+            distances, evals,
         )  # fmt: skip
-        evals = int(scratch.evals[0])
         self._wait(scratch)
         return slots, distances, evals
 
     def answer(
         self, queries: Csr, k: int, settings: Settings, exact: bool, n_workers: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(slots, distances, evals) of queries in order, flat."""
+        """(slots (q, k), distances, evals) of queries in order."""
         n_queries, n_best = queries.n, min(k, self.n_living)
-        slots, distances = np.empty(n_queries * k, np.int64), np.empty(n_queries * k, np.float32)
+        slots, distances = np.empty((n_queries, k), np.int64), np.empty((n_queries, k), np.float32)
         evals = np.empty(n_queries, np.int64)
         most_terms = int(np.diff(queries.indptr).max(initial=0))
 

@@ -127,7 +127,7 @@ class Curve:
         return cls(names, table, n)
 
 
-def refuse_beside(target_recall: float | None, **settings: int | None) -> None:
+def refuse_beside(target_recall: float | None, **settings: float | None) -> None:
     """Refuse a target beside the settings that it chooses."""
     given = ", ".join(f"{name}={value}" for name, value in settings.items() if value is not None)
     if target_recall is not None and given:

@@ -2,13 +2,15 @@
 
 Accumulators start at a bias, what is taken off at most, and lists add to it and take from it; factors are chosen such
 that no sum leaves its 8 or 16 bits, whatever a unit holds (:mod:`vecrecall.sparse.driving`). A unit is collected when
-it reaches a limit, which follows from the k-th greatest sum so far, known to a bucket of a histogram, and only rises. Chunks are cleared as they are left, while they are in the nearest cache.
+it reaches a limit, which follows from the k-th greatest sum so far, known to a bucket of a histogram, and only rises.
+Chunks are cleared as they are left, while they are in the nearest cache.
 """
 
 from __future__ import annotations
 
 from vecrecall.kernels.chunks import (
-    CHUNK, GROUP, any_reaching16, any_reaching8, clear16, clear8, fill16, fill8, first_set, greatest16, greatest8, reaching16, reaching8,
+    CHUNK, GROUP, any_reaching16, any_reaching8, clear16, clear8, fill16, fill8, first_set, greatest16, greatest8,
+    reaching16, reaching8,
 )  # fmt: skip
 from vecrecall.kernels.jit import inlined, inner, int64
 from vecrecall.kernels.memory import load32, load64, load_u16, load_u8, prefetch, store32, store64, store_u16, store_u8

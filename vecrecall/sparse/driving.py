@@ -107,11 +107,11 @@ def drive_approximately(scratch, n, impact_cut, top):
 
 
 @inner
-def drive_safely(plan, scratch, n, share):
+def drive_safely(plan, scratch, n, share, theta):
     """Floors and factors whose sums of 16 bits bound scores from both sides: (bias, units, left, over).
 
-    What is left out adds a share of all masses at most, the more of a list the longer it is. Amounts that add are
-    rounded up, and those that take off towards zero, so that with ``left``, the most that is left out, a sum is an upper
+    What is left out adds a share of all masses at most, or of a threshold theta where there is one, the more of a list
+    the longer it is. Amounts that add are rounded up, and those that take off towards zero, so with ``left``, the most that is left out, a sum is an upper
     bound: score * units <= sum - bias + left. And score * units >= sum - bias - over, which counts what rounding adds,
     under an impact and two units a list, and what takes off and was left out.
     """
@@ -130,7 +130,7 @@ def drive_safely(plan, scratch, n, share):
             high = max(high, mass / np.float64(length + 1))
             if pruned:
                 left += mass * np.float64(load_f32(pruned, number)) / np.float64(load_f32(greatest, number))
-    room, low = share * adding, 0.0
+    room, low = share * (theta if theta > 0.0 else adding), 0.0
     for _ in range(_STEPS):
         cut, lost = 0.5 * (low + high), 0.0
         for j in range(n):

@@ -9,14 +9,17 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from vecrecall.csr import Csr, as_csr, as_sparse_queries
+from vecrecall.curve import Curve, refuse_beside, warn_of_missed_target
 from vecrecall.errors import CorruptIndexError
 from vecrecall.file import File
 from vecrecall.hits import Hits
 from vecrecall.ids import Ids
 from vecrecall.index import Index, restore_shared
-from vecrecall.inputs import as_count
+from vecrecall.inputs import as_count, as_recall
 from vecrecall.progress import progress_bar
+from vecrecall.sections import restored_curve
 from vecrecall.sparse import stored
+from vecrecall.sparse.calibration import LADDER, NAMES, measured_curve
 from vecrecall.sparse.check import check_content
 from vecrecall.sparse.content import MOST, Content
 from vecrecall.sparse.parameters import DEFAULTS, Parameters, Settings, as_share
@@ -60,6 +63,7 @@ class SparseIndex(Index):
         super().__init__(content.dim, "ip", ids)
         self._parameters_given = parameters
         self._searcher = Searcher(content, ids)
+        self._curve: Curve | None = None
 
     @classmethod
     def build(
@@ -235,6 +239,7 @@ class SparseIndex(Index):
         heap_factor: float | None = None,
         impact_cut: float | None = None,
         exact: bool = False,
+        target_recall: float | None = None,
         threads: int | None = None,
     ) -> Hits:
         """Find the k documents of greatest inner product with each query.
@@ -255,6 +260,10 @@ class SparseIndex(Index):
             candidates are looked for. Default: 0.1.
         exact : bool, default False
             Give the k best for certain, equal scores by insertion. Not beside the three above.
+        target_recall : float, optional
+            Recall@k for which the three are taken from the index's own curve; not beside any of them, nor beside exact.
+            The first such search measures the curve, on queries made of its documents against exact search; so does one
+            after the index has doubled.
         threads : int, optional
             Threads over the queries of a batch. Default: all that the process may use.
 
@@ -268,12 +277,22 @@ class SparseIndex(Index):
         Raises
         ------
         ValueError, TypeError
-            For queries with other columns, NaN or infinity, and for settings out of range.
+            For queries with other columns, NaN or infinity, for settings out of range, and for a target_recall beside
+            what it chooses.
+
+        Warns
+        -----
+        UserWarning
+            If no settings reached the target on the queries it was measured on; the best are taken.
         """
         k = as_count(k, "k")
         settings = DEFAULTS
         if query_cut is not None or heap_factor is not None or impact_cut is not None:
+            refuse_beside(target_recall, query_cut=query_cut, heap_factor=heap_factor, impact_cut=impact_cut)
             settings = _settings(query_cut, heap_factor, impact_cut, exact)
+        elif target_recall is not None:
+            refuse_beside(target_recall, exact=exact or None)
+            settings = self._chosen(k, as_recall(target_recall), n_threads(threads))
         searcher = self._searcher
         alone = type(Q) in _CSR and Q.shape == (1, self._dim) and searcher.n_living > 0 and threads is None
         if alone and Q.data.dtype is _FLOAT32 and Q.indices.dtype is _INT32:
@@ -286,6 +305,29 @@ class SparseIndex(Index):
         slots, distances, evals = searcher.answer(queries, k, settings, bool(exact), n_workers)
         outer = slots if searcher.ids.kind == "range" else searcher.ids.outer(slots)
         return Hits(outer[0], distances[0], int(evals[0]), "ip") if single else Hits(outer, distances, evals, "ip")
+
+    def _chosen(self, k: int, target: float, n_workers: int) -> Settings:
+        """Settings for a recall@k; measures the curve if there is none of this size."""
+        searcher, curve = self._searcher, self._curve
+        if curve is None or curve.outdated(searcher.content.n):
+            curve = self._curve = measured_curve(searcher, self._parameters_given.seed, n_workers)
+        if curve is None:  # nothing to find
+            return DEFAULTS
+        setting, recall = curve.pick(k, target)
+        warn_of_missed_target(target, recall, "settings")
+        return LADDER[min(setting["step"], len(LADDER)) - 1]
+
+    def settings(self, k: int = 10, target_recall: float | None = None) -> dict[str, float]:
+        """Return the ``query_cut``, ``heap_factor`` and ``impact_cut`` of :meth:`search`, by default or for a recall.
+
+        Examples
+        --------
+        >>> SparseIndex.build(sp.eye_array(3).tocsr()).settings()
+        {'query_cut': 32, 'heap_factor': 0.9, 'impact_cut': 0.1}
+        """
+        if target_recall is None:
+            return DEFAULTS._asdict()
+        return self._chosen(as_count(k, "k"), as_recall(target_recall), n_threads(None))._asdict()
 
     def check(self) -> None:
         """Walk every invariant: rows, posting lists that hold them, impacts that bound their weights, segments.
@@ -341,20 +383,24 @@ class SparseIndex(Index):
         return f"layout {self.layout}, {self.nnz:,} entries, {kept}{count}{dead}"
 
     def _parameters(self) -> dict[str, Any]:
-        return {"sparse": self._parameters_given.as_dict(), **stored.parameters_of(self._content)}
+        measured = {} if self._curve is None else {"n_at_curve": self._curve.n}
+        return {"sparse": self._parameters_given.as_dict(), **stored.parameters_of(self._content), **measured}
 
     def _counts(self) -> dict[str, int]:
         return {"segments": self.n_segments}
 
     def _sections(self) -> dict[str, NDArray[Any]]:
-        return stored.sections_of(self._content)
+        measured = {} if self._curve is None else {"curve": self._curve.table}
+        return stored.sections_of(self._content) | measured
 
     @classmethod
     def _restore(cls, file: File) -> SparseIndex:
         dim, _, ids = restore_shared(file)
         parameters = Parameters.restored(file.parameters["sparse"])
         content = stored.restored_content(file, dim, parameters)
-        return cls(content, ids.without(content.dead_slots()), parameters)
+        index = cls(content, ids.without(content.dead_slots()), parameters)
+        index._curve = restored_curve(file, NAMES)
+        return index
 
 
 def _settings(query_cut: Any, heap_factor: Any, impact_cut: Any, exact: bool) -> Settings:

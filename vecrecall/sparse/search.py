@@ -28,6 +28,9 @@ _MOST8 = 128  # lists that sums of 8 bits are fine enough for
 _MOST16 = 30000  # lists that sums of 16 bits have room for
 _BUCKETS8, _BUCKETS16, _SHIFT16 = 256, 1024, 6
 _SHARE = 0.05  # of all masses, what exact search leaves out of its sums
+_SHARE_OF_THRESHOLD = 0.25  # the same, of a score that all answers reach
+_FEW = 32  # answers, above which such a score is found first
+_ROUGH_CUT, _ROUGH_HEAP_FACTOR, _ROUGH_IMPACT_CUT = 20, 0.9, 0.1
 
 
 @inlined
@@ -86,11 +89,24 @@ def _approximate(plan, scratch, n_terms, k, query_cut, heap_factor, impact_cut, 
 
 @inner
 def _safely(plan, scratch, n_terms, k, floor, weight_sum, out):
-    """The k best for certain; floor: a score that answers have to reach. -1: bounds exclude too little."""
+    """The k best for certain; floor: a score that answers have to reach. -1: bounds exclude too little.
+
+    Where k is great an approximate search comes first: its k-th score, which every answer reaches, is then a far smaller
+    part of what a query could add up to.
+    """
+    share = _SHARE
+    if k > _FEW:
+        cut, heap_factor, impact_cut = int64(_ROUGH_CUT), _ROUGH_HEAP_FACTOR, _ROUGH_IMPACT_CUT
+        if _approximate(plan, scratch, n_terms, k, cut, heap_factor, impact_cut, weight_sum, floor, out) == k:
+            worst = load64(out, int64(0))
+            for j in range(1, k):
+                worst = max(worst, load64(out, j))
+            floor = max(floor, score_of(worst))
+            share = _SHARE_OF_THRESHOLD
     n = list_terms(plan, scratch, n_terms, load64(plan, BLOCK) == 1)
     if n == 0 or n > _MOST16:
         return int64(-1)
-    bias, units, left, over = drive_safely(plan, scratch, n, _SHARE)
+    bias, units, left, over = drive_safely(plan, scratch, n, share, np.float64(floor) if share != _SHARE else 0.0)
     least, slack = int64(0), int64(math.ceil(over + left)) + 2
     if floor > 0:
         least = max(int64(math.floor(np.float64(floor) * (1.0 - 1e-6) * units - left)) - 1, int64(0))

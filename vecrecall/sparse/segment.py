@@ -82,6 +82,10 @@ class Segment:
         dead[self.dead_slots() - self.first] = True
         return dead
 
+    def living(self) -> np.ndarray:
+        """Which documents are not dead, bool (n,), by place."""
+        return np.ones(self.n, bool) if self.dead is None else self.dead == 0
+
     def parts(self) -> Parts:
         """The rows in the order of slots; those that are dead are empty."""
         places = np.arange(self.n) if self.slots is None else np.argsort(self.slots)

@@ -100,6 +100,10 @@ def as_csr(D: Any, *, name: str = "D", dim: int | None = None) -> Csr:
         raise TypeError(f"{name} has dtype {D.dtype}, expected real numbers; convert it with {name}.astype('float32')")
     csr = D.tocsr()
     indptr, columns, given = (np.asarray(part) for part in (csr.indptr, csr.indices, csr.data))
+    if len(columns) and not (0 <= columns.min() and columns.max() < D.shape[1]):
+        at = int(np.flatnonzero((columns < 0) | (columns >= D.shape[1]))[0])
+        row = int(np.searchsorted(indptr, at, side="right")) - 1
+        raise ValueError(f"{name} row {row} names column {columns[at]}, expected 0 to {D.shape[1] - 1}; build it anew")
     if not _in_order(indptr, columns):
         csr = sp.csr_array((given.astype(np.float64), columns.copy(), indptr.copy()), shape=csr.shape)
         csr.sum_duplicates()
@@ -113,7 +117,12 @@ def as_csr(D: Any, *, name: str = "D", dim: int | None = None) -> Csr:
         kept = values != 0
         indptr = np.concatenate([[0], np.cumsum(kept)])[indptr]
         columns, values = columns[kept], values[kept]
-    return Csr(indptr, np.ascontiguousarray(columns, np.int32), values, D.shape[1])
+    return Csr(indptr, own(np.ascontiguousarray(columns, np.int32)), own(values), D.shape[1])
+
+
+def own(array: NDArray[Any]) -> NDArray[Any]:
+    """The array, or a copy if it is read-only (kernels would be compiled once more for such) or not aligned."""
+    return array if array.flags.carray else array.copy()
 
 
 def _in_order(indptr: NDArray[Any], columns: NDArray[Any]) -> bool:
@@ -174,5 +183,11 @@ def as_sparse_queries(Q: Any, dim: int, *, name: str = "Q") -> tuple[Csr, bool]:
     if len(numbers) and not (0 <= int(numbers.min()) and int(numbers.max()) < dim):
         wrong = numbers[(numbers < 0) | (numbers >= dim)][0]
         raise ValueError(f"{name} has column {wrong}, expected 0 to {dim - 1}")
-    row = sp.csr_array((values, numbers, np.array([0, len(numbers)])), shape=(1, dim))
+    order = np.argsort(numbers, kind="stable")
+    numbers, values = numbers[order], values[order]
+    with np.errstate(over="ignore"):
+        narrow = values.astype(np.float32)
+    if np.isfinite(narrow).all() and narrow.all() and (numbers[1:] != numbers[:-1]).all():
+        return Csr(np.array([0, len(numbers)]), numbers.astype(np.int32), narrow, dim), True
+    row = sp.csr_array((values, numbers.astype(np.int64), np.array([0, len(numbers)])), shape=(1, dim))
     return as_csr(row, name=name), True

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 from rich.console import Console
 
 from vecrecall.exact.index import Exact
 from vecrecall.hnsw.index import HNSW
 from vecrecall.ivf.index import IVF
+from vecrecall.sparse.index import SparseIndex
 
 _METRICS = ("l2", "ip", "cosine")
 _STORAGES = ("sq4", "sq8", "f16", "f32")
@@ -31,6 +33,21 @@ def _uses(X: NDArray[np.float32]) -> Iterator[tuple[str, Callable[[], None]]]:
     for storage in _CODES:
         for metric in _METRICS:
             yield f"IVF {storage} {metric}", partial(_use_lists, X, storage, metric)
+    yield "Sparse", partial(_use_sparse, X)
+
+
+def _use_sparse(X: NDArray[np.float32]) -> None:
+    """Build, grow, compact and search a sparse index, and search the same rows exactly."""
+    D = sp.csr_array(np.maximum(X[:300], 0))
+    index = SparseIndex.build(D[:200])
+    index.add(D[200:])
+    index.add(D[:20])
+    index.delete([0])
+    index.compact()
+    index.search(D[:3], 10)
+    index.search(D[:1], 10, exact=True)
+    SparseIndex.build(D[:50], layout="blocked").search(D[:1], 5)
+    Exact.build(D).search(D[:3], 10)
 
 
 def _use_exact(X: NDArray[np.float32], metric: str) -> None:

@@ -115,11 +115,13 @@ def find_candidates(plan, scratch, n_lists, k, heap_factor, slack, least, bias, 
         store32(counts, j, int64(0))
     n, level, n_above = int64(0), int64(0), int64(0)
     limit = _limit(level, heap_factor, slack, least, bias, shift)
-    n_ranges = load64(plan, N_RANGES)
+    n_ranges, most = load64(plan, N_RANGES), int64(65535 if wide else 255)
     _ask_for_lists(plan, scratch, int64(0), n_lists)
     for r in range(n_ranges):
         size = min(int64(RANGE), n_units - r * RANGE)
         n_chunks = (size + CHUNK * GROUP - 1) // (CHUNK * GROUP) * GROUP
+        if limit > most:  # no sum reaches it, nor will one
+            break
         if bias > 0 and wide:
             fill16(accumulators, n_chunks * CHUNK, bias)
         elif bias > 0:

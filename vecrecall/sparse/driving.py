@@ -19,7 +19,8 @@ from vecrecall.sparse.scratch import FACTORS, FLOORS, KEYS, LISTS, MASSES, ROUND
 NOTHING = 256  # a floor that no impact reaches
 TOP8, TOP16 = 252.0, 65000.0  # greatest sums that are aimed at
 _NEAREST, _UP = 128, 255
-_STEPS = 14  # of bisection
+_STEPS = 24  # of bisection
+_TINIEST = 3e-45  # scores that differ by less may be the same float32
 
 
 @inner
@@ -111,15 +112,15 @@ def drive_safely(plan, scratch, n, share, theta):
     """Floors and factors whose sums of 16 bits bound scores from both sides: (bias, units, left, over).
 
     What is left out adds a share of all masses at most, or of a threshold theta where there is one, the more of a list
-    the longer it is. Amounts that add are rounded up, and those that take off towards zero, so with ``left``, the most that is left out, a sum is an upper
-    bound: score * units <= sum - bias + left. And score * units >= sum - bias - over, which counts what rounding adds,
-    under an impact and two units a list, and what takes off and was left out.
+    the longer it is. Amounts that add are rounded up, and those that take off towards zero, so with ``left``, the most
+    that is left out, a sum is an upper bound: score * units <= sum - bias + left. And score * units >= sum - bias -
+    over, which counts what rounding adds, under an impact and two units a list, and what takes off and was left out.
     """
     lists, masses, factors = load64(scratch, LISTS), load64(scratch, MASSES), load64(scratch, FACTORS)
     floors, signs, roundings = load64(scratch, FLOORS), load64(scratch, SIGNS), load64(scratch, ROUNDINGS)
     starts, stride, pruned = load64(plan, STARTS), load64(plan, N_RANGES) + 1, load64(plan, LEFT)
     greatest = load64(plan, GREATEST)
-    total, adding, high, left = 0.0, 0.0, 0.0, 0.0
+    total, adding, high, left, over = 0.0, 0.0, 0.0, 0.0, 0.0
     for j in range(n):
         number, mass = load64(lists, j), load_f64(masses, j)
         length = load64(starts, number * stride + stride - 1) - load64(starts, number * stride)
@@ -128,8 +129,12 @@ def drive_safely(plan, scratch, n, share, theta):
         if load64(signs, j) > 0:
             adding += mass
             high = max(high, mass / np.float64(length + 1))
-            if pruned:
-                left += mass * np.float64(load_f32(pruned, number)) / np.float64(load_f32(greatest, number))
+        if pruned:
+            out = mass * np.float64(load_f32(pruned, number)) / np.float64(load_f32(greatest, number))
+            if load64(signs, j) > 0:
+                left += out
+            else:
+                over += out
     room, low = share * (theta if theta > 0.0 else adding), 0.0
     for _ in range(_STEPS):
         cut, lost = 0.5 * (low + high), 0.0
@@ -141,7 +146,7 @@ def drive_safely(plan, scratch, n, share, theta):
         else:
             low = cut
     scale = (TOP16 - 2.0 * np.float64(n)) / max(total, 1e-300)
-    bias, over = int64(0), 0.0
+    bias = int64(0)
     for j in range(n):
         mass, sign = load_f64(masses, j), load64(signs, j)
         factor = int64(mass * scale * 256.0 / 255.0)
@@ -158,7 +163,7 @@ def drive_safely(plan, scratch, n, share, theta):
             store64(roundings, j, -factor)  # (impact - 1) * factor
         store64(factors, j, factor)
         store64(floors, j, floor)
-    return bias, scale, left * scale, over * scale
+    return bias, scale, (left + _TINIEST) * scale, over * scale
 
 
 @inner

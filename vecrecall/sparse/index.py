@@ -104,7 +104,10 @@ class SparseIndex(Index):
             The same as alpha of a block's greatest weights, of layout "blocked".
         keep : {"f24", "f32"}
             Weights as codes of 8 bits and residuals of 16: scores are then those of float32 weights to 1e-6 (relative
-            to the sum of the absolute products). Or as float32: scores are exact, for two bytes more an entry.
+            to the sum of the absolute products). Weights below 2**-23 of the greatest of their row (2**-14 where any
+            weight is negative) are known to 2**-39 (2**-30) of it; documents that are merged with others of another
+            kind (signed or not, equal or not) are rounded again. Or as float32: scores are exact, for two bytes more
+            an entry.
         seed : int, default 0
             Kept with the index; no choice of a build is random at present.
         threads : int, optional
@@ -182,8 +185,8 @@ class SparseIndex(Index):
 
     def _change(self, content: Content, ids: Ids) -> None:
         """Take another content. Searches look at the searcher only, which is set last and at once."""
-        self._ids = ids
-        self._searcher = Searcher(content, ids)
+        searcher = Searcher(content, ids)
+        self._ids, self._searcher = ids, searcher
 
     @property
     def _content(self) -> Content:
@@ -295,16 +298,21 @@ class SparseIndex(Index):
             settings = self._chosen(k, as_recall(target_recall), n_threads(threads))
         searcher = self._searcher
         alone = type(Q) in _CSR and Q.shape == (1, self._dim) and searcher.n_living > 0 and threads is None
-        if alone and Q.data.dtype is _FLOAT32 and Q.indices.dtype is _INT32:
+        if alone and Q.data.dtype is _FLOAT32 and Q.indices.dtype is _INT32 and _plain(Q):
             slots, distances, evals = searcher.answer_one(Q.indices, Q.data, k, settings, bool(exact))
             if evals[0] >= 0:  # else it is not in order
                 outer = slots if searcher.ids.kind == "range" else searcher.ids.outer(slots)
                 return Hits(outer, distances, evals, "ip")
         queries, single = as_sparse_queries(Q, self._dim)
+        if single:
+            n_threads(threads)
+            slots, distances, evals = searcher.answer_one(queries.columns, queries.values, k, settings, bool(exact))
+            outer = slots if searcher.ids.kind == "range" else searcher.ids.outer(slots)
+            return Hits(outer[0], distances[0], int(evals[0]), "ip")
         n_workers = 1 if queries.n == 1 and threads is None else n_threads(threads)
         slots, distances, evals = searcher.answer(queries, k, settings, bool(exact), n_workers)
         outer = slots if searcher.ids.kind == "range" else searcher.ids.outer(slots)
-        return Hits(outer[0], distances[0], int(evals[0]), "ip") if single else Hits(outer, distances, evals, "ip")
+        return Hits(outer, distances, evals, "ip")
 
     def _chosen(self, k: int, target: float, n_workers: int) -> Settings:
         """Settings for a recall@k; measures the curve if there is none of this size."""
@@ -401,6 +409,11 @@ class SparseIndex(Index):
         index = cls(content, ids.without(content.dead_slots()), parameters)
         index._curve = restored_curve(file, NAMES)
         return index
+
+
+def _plain(row: Any) -> bool:
+    """Whether the arrays of a CSR row are of the one type that the kernel is compiled for."""
+    return row.data.flags.carray and row.indices.flags.carray
 
 
 def _settings(query_cut: Any, heap_factor: Any, impact_cut: Any, exact: bool) -> Settings:

@@ -25,6 +25,7 @@ _AHEAD = 8  # rows that are asked for before they are needed
 _HEADS_AHEAD = 16
 _LINE = 64
 _FEW = 4  # times k: of so few candidates most would be scored by both planes, so all are
+_TINIEST = np.float32(3e-45)  # of what is rounded to nothing
 _ROUNDING = 1e-3  # of float32 sums, far above what a thousand terms can lose
 
 
@@ -100,13 +101,15 @@ def _rank_by_codes(plan, scratch, n, weight_sum):
             a, b = dot_codes(weights, columns, n_bytes, columns + n_bytes * length, length, n_codes, unit, lowest)
             s, spread = np.float64(a), np.float64(b)
             score, width = s * scale, (spread * error + least) * scale
+            if not spread < np.inf:  # float32 has overflowed
+                score, spread, width = 0.0, np.inf, np.inf
         else:
             s, spread = dot_ones(weights, columns, n_bytes, length)
             scale = load_f64(plan, WEIGHT)
             score, width = s * scale, _ROUNDING * spread * abs(scale)
         if spread > 0.0:
             store32(places, m, place)
-            store_f32(widths, m, np.float32(width))
+            store_f32(widths, m, np.float32(width) + _TINIEST)
             store64(keys, m, key_of(np.float32(score), m))
             m += 1
     return m
@@ -128,7 +131,7 @@ def _that_may_reach(scratch, n, k, floor):
         key = load64(keys, j)
         number = key & 0xFFFFFFFF
         store64(keys, m, load32(places, number))
-        m += int64(score_of(key) + load_f32(widths, number) >= floor)
+        m += int64(not (score_of(key) + load_f32(widths, number) < floor))  # an infinite width is not a number
     for j in range(m):
         store32(places, j, load64(keys, j))
     return m

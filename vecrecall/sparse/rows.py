@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from vecrecall.csr import Csr
+from vecrecall.csr import Csr, own
 from vecrecall.kernels.jit import kernel
 from vecrecall.sparse.weights import table_of
 from vecrecall.threads import Workers
@@ -96,16 +96,16 @@ class Rows:
     def unpacked(self) -> tuple[np.ndarray, np.ndarray]:
         """Columns, or places among the terms (int32), and codes (none where weights are equal)."""
         columns, codes = np.empty(self.nnz, np.int32), np.empty(self.nnz if self.coded else 0, np.uint8)
-        unpack(self.heads, self.entries, self.column_bytes, columns, codes)
+        unpack(self.heads, own(self.entries), self.column_bytes, columns, codes)
         return columns, codes
 
     def _decoded(self, codes: np.ndarray) -> np.ndarray:
         if self.residuals is None:
             return np.full(self.nnz, self.weight, np.float32)
         if self.residuals.dtype == np.uint32:
-            return self.residuals.view(np.float32)
+            return own(self.residuals).view(np.float32)
         table, weights = table_of(self.signed), np.empty(self.nnz, np.float32)
-        decode(self.heads, codes, self.residuals, table.n, table.unit, table.lowest, table.tiny, weights)
+        decode(self.heads, codes, own(self.residuals), table.n, table.unit, table.lowest, table.tiny, weights)
         return weights
 
 

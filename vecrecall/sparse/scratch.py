@@ -28,7 +28,7 @@ class Scratch:
             WEIGHTS: 4 * n_columns, TERM_OF: 4 * n_terms, LISTS: lists, MASSES: lists, FACTORS: lists,
             ROUNDINGS: lists, FLOORS: lists, SIGNS: lists, SPANS: 2 * lists, ACCUMULATORS: 2 * RANGE,
             COUNTS: 4 * BUCKETS, CHOSEN: 4 * (n_units + CHUNK), VALUES: 4 * (n_units + CHUNK), PLACES: 4 * n_docs,
-            WIDTHS: 4 * n_docs, KEYS: 8 * n_docs, BEST: 16 * k,
+            WIDTHS: 4 * n_docs, KEYS: 8 * max(n_docs, 2 * n_terms), BEST: 16 * k,
         }  # fmt: skip
         lines = [-(-n_bytes // 64) + 1 for n_bytes in parts.values()]
         self.memory = aligned_zeros((_HEAD + 8 * sum(lines),), np.int64)

@@ -19,7 +19,7 @@ from vecrecall.sparse.candidates import find_candidates, tighten
 from vecrecall.sparse.driving import (
     TOP16, TOP8, drive_approximately, drive_by_touch, drive_safely, keep_heaviest, list_terms,
 )  # fmt: skip
-from vecrecall.sparse.plan import BLOCK, N_RANGES, N_TERMS, N_UNITS, SIGNED, STARTS, TERMS
+from vecrecall.sparse.plan import BLOCK, LEFT, N_RANGES, N_TERMS, N_UNITS, SIGNED, STARTS, TERMS
 from vecrecall.sparse.rescoring import rescore
 from vecrecall.sparse.scratch import BEST, KEYS, N_SCORED, TERM_OF, WEIGHTS
 
@@ -29,6 +29,7 @@ _MOST16 = 30000  # lists that sums of 16 bits have room for
 _BUCKETS8, _BUCKETS16, _SHIFT16 = 256, 1024, 6
 _SHARE = 0.05  # of all masses, what exact search leaves out of its sums
 _SHARE_OF_THRESHOLD = 0.25  # the same, of a score that all answers reach
+_GREATEST = 3e38  # float32
 _FEW = 32  # answers, above which such a score is found first
 _ROUGH_CUT, _ROUGH_HEAP_FACTOR, _ROUGH_IMPACT_CUT = 20, 0.9, 0.1
 
@@ -88,41 +89,51 @@ def _approximate(plan, scratch, n_terms, k, query_cut, heap_factor, impact_cut, 
 
 
 @inner
-def _safely(plan, scratch, n_terms, k, floor, weight_sum, out):
-    """The k best for certain; floor: a score that answers have to reach. -1: bounds exclude too little.
-
-    Where k is great an approximate search comes first: its k-th score, which every answer reaches, is then a far smaller
-    part of what a query could add up to.
-    """
-    share = _SHARE
-    if k > _FEW:
-        cut, heap_factor, impact_cut = int64(_ROUGH_CUT), _ROUGH_HEAP_FACTOR, _ROUGH_IMPACT_CUT
-        if _approximate(plan, scratch, n_terms, k, cut, heap_factor, impact_cut, weight_sum, floor, out) == k:
-            worst = load64(out, int64(0))
-            for j in range(1, k):
-                worst = max(worst, load64(out, j))
-            floor = max(floor, score_of(worst))
-            share = _SHARE_OF_THRESHOLD
-    n = list_terms(plan, scratch, n_terms, load64(plan, BLOCK) == 1)
-    if n == 0 or n > _MOST16:
-        return int64(-1)
-    bias, units, left, over = drive_safely(plan, scratch, n, share, np.float64(floor) if share != _SHARE else 0.0)
-    least, slack = int64(0), int64(math.ceil(over + left)) + 2
-    if floor > 0:
-        least = max(int64(math.floor(np.float64(floor) * (1.0 - 1e-6) * units - left)) - 1, int64(0))
-    found, limit = find_candidates(
-        plan, scratch, n, k, 1.0 - 1e-6, slack, least, bias, int64(_SHIFT16), int64(_BUCKETS16), True
-    )
-    if limit < 1:
-        return int64(-1)
-    return rescore(plan, scratch, tighten(scratch, found, limit), k, weight_sum, floor, out)
+def _threshold(plan, scratch, n_terms, k, weight_sum, floor, out):
+    """A score that k documents of a segment reach, by an approximate search; ``floor`` if none is found."""
+    cut, heap_factor, impact_cut = int64(_ROUGH_CUT), _ROUGH_HEAP_FACTOR, _ROUGH_IMPACT_CUT
+    if _approximate(plan, scratch, n_terms, k, cut, heap_factor, impact_cut, weight_sum, floor, out) < k:
+        return floor
+    worst = load64(out, int64(0))
+    for j in range(1, k):
+        worst = max(worst, load64(out, j))
+    return max(floor, score_of(worst))
 
 
 @inner
-def _of_all(plan, scratch, n_terms, k, floor, weight_sum, out):
-    """The k best of all documents that share a term with the query."""
+def _safely(plan, scratch, n_terms, k, floor, weight_sum, out):
+    """The k best for certain; floor: a score that answers have to reach. -1: bounds exclude too little.
+
+    A sum is a bound from below of one document's score, but not where it joins the greatest weights of a block; and
+    where k is great, the k-th score is a small part of what a query could add up to. A threshold is found first then.
+    """
+    alone, share = load64(plan, BLOCK) == 1, _SHARE
+    theta, factor = floor, 1.0 - 1e-6 if alone else 0.0
+    if k > _FEW or not alone:
+        theta = _threshold(plan, scratch, n_terms, k, weight_sum, floor, out)
+        share = _SHARE_OF_THRESHOLD
+    n = list_terms(plan, scratch, n_terms, alone)
+    if n == 0 or n > _MOST16 or (theta <= 0 and not alone):
+        return int64(-1)
+    bias, units, left, over = drive_safely(plan, scratch, n, share, np.float64(theta) if share != _SHARE else 0.0)
+    if units * _GREATEST < TOP16:  # scores may be infinite, and are equal then
+        return int64(-1)
+    least, slack = int64(0), int64(math.ceil(over + left)) + 2
+    if theta > 0:
+        least = max(int64(math.floor(np.float64(theta) * (1.0 - 1e-6) * units - left)) - 1, int64(0))
+    found, limit = find_candidates(
+        plan, scratch, n, k, factor, slack, least, bias, int64(_SHIFT16), int64(_BUCKETS16), True
+    )
+    if limit < 1:
+        return int64(-1)
+    return rescore(plan, scratch, tighten(scratch, found, limit), k, weight_sum, theta, out)
+
+
+@inner
+def _of_all(plan, scratch, n_terms, k, floor, weight_sum, surely, out):
+    """The k best of all documents that share a term with the query; surely: also where lists were pruned."""
     n, found, none = list_terms(plan, scratch, n_terms, True), int64(-1), int64(0)
-    if n <= _MOST16 and floor == -np.inf:
+    if n <= _MOST16 and floor == -np.inf and not (surely and load64(plan, LEFT)):
         drive_by_touch(scratch, n)
         never = load64(plan, N_UNITS) + 1
         found, _ = find_candidates(
@@ -154,7 +165,7 @@ def _search_segment(plan, scratch, n_terms, k, held, cut, heap_factor, impact_cu
         new = _approximate(plan, scratch, n_terms, k, cut, heap_factor, impact_cut, weight_sum, floor, out)
         wanting = held + new < k
     if wanting:
-        new = _of_all(plan, scratch, n_terms, k, floor, weight_sum, out)
+        new = _of_all(plan, scratch, n_terms, k, floor, weight_sum, exact, out)
     return _merge(scratch, held, new, k)
 
 

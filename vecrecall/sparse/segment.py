@@ -130,7 +130,8 @@ def inverted(rows: Rows, block: int, parameters: Parameters, workers: Workers) -
     impacts = postings.impacts[-LOOK:].copy() if equal else postings.impacts
     if equal:
         impacts[:] = 255
-    return replace(postings, left=left, impacts=impacts)
+    greatest = np.where(postings.greatest == 0, left, postings.greatest)  # of lists that have lost all
+    return replace(postings, left=left, impacts=impacts, greatest=greatest)
 
 
 def _pruned(entries: Entries, mask: np.ndarray, left: np.ndarray) -> Entries:

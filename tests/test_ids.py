@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vecrecall.errors import CorruptIndexError, IndexFileError
@@ -160,3 +160,155 @@ def test_check_finds_repeated_and_reserved_ids() -> None:
     for array in (np.array([3, 3]), np.array([3, -1])):
         with pytest.raises(CorruptIndexError):
             Ids.from_arrays("int64", 2, {"ids": array}).check()
+
+
+class Plain:
+    """Slots and what became of them, as lists: the slow twin of ids that are deleted and given again."""
+
+    def __init__(self, numbered: bool) -> None:
+        self.numbered, self.next = numbered, 0
+        self.slots: list[Any] = []  # the id of each slot, dead ones included
+        self.dead: set[int] = set()
+
+    def add(self, names: list[Any]) -> None:
+        if self.numbered:
+            names = list(range(self.next, self.next + len(names)))
+        self.next += len(names)
+        self.slots += names
+
+    def compact(self) -> None:
+        self.slots, self.dead = [name for i, name in enumerate(self.slots) if i not in self.dead], set()
+
+    def living(self) -> dict[Any, int]:
+        return {name: slot for slot, name in enumerate(self.slots) if slot not in self.dead}
+
+
+def agree(ids: Ids, plain: Plain) -> None:
+    living = plain.living()
+    assert (ids.n, ids.n_living) == (len(plain.slots), len(living))
+    assert np.flatnonzero(ids.dead).tolist() == sorted(plain.dead) and len(ids.dead) == ids.n
+    assert ids.outer(np.arange(ids.n)).tolist() == plain.slots
+    assert ids.slots(list(living)).tolist() == list(living.values())
+    for name in set(plain.slots) - set(living):
+        with pytest.raises(KeyError, match=f"id {name!r} is not in the index"):
+            ids.slots([name])
+    ids.check()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(["range", "int64", "str"]), st.data())
+def test_ids_that_are_deleted_and_given_again_behave_as_lists(kind: str, data: st.DataObject) -> None:
+    ids, plain = Ids(), Plain(kind == "range")
+    pool = [f"n{i}" if kind == "str" else 100 - i for i in range(12)]
+    for step in data.draw(st.lists(st.sampled_from(["add", "delete", "compact", "file"]), min_size=2, max_size=9)):
+        living = plain.living()
+        if step == "add":
+            free = [name for name in pool if name not in living]
+            names = data.draw(st.lists(st.sampled_from(free), unique=True, max_size=4)) if free else []
+            ids = ids.extended(ids.checked(None if plain.numbered else names, len(names)), len(names))
+            plain.add(names)
+        elif step == "delete" and living:
+            slots = ids.slots(data.draw(st.lists(st.sampled_from(list(living)), unique=True)))
+            ids = ids.without(slots)
+            plain.dead |= set(slots.tolist())
+        elif step == "compact" and plain.slots:
+            ids = ids.living()
+            plain.compact()
+        elif step == "file":  # which slots are dead stands elsewhere in the file
+            ids = Ids.from_arrays(ids.kind, ids.n, ids.arrays()).without(np.flatnonzero(ids.dead))
+        agree(ids, plain)
+
+
+def test_the_numbering_goes_on_behind_the_greatest_number_ever_given() -> None:
+    ids = grown(5).without(np.array([1, 4]))
+    assert ids.kind == "range" and ids.slots([0, 2, 3]).tolist() == [0, 2, 3] and ids.arrays() == {}
+    left = ids.living()
+    assert (left.kind, left.n, left.n_living) == ("numbered", 3, 3)
+    assert left.outer(np.array([0, 1, 2, -1])).tolist() == [0, 2, 3, -1]
+    more = left.extended(left.checked(None, 2), 2)
+    assert more.outer(np.arange(5)).tolist() == [0, 2, 3, 5, 6]
+    again = more.without(more.slots([6, 0])).living()
+    again = again.extended(again.checked(None, 1), 1)
+    assert again.outer(np.arange(4)).tolist() == [2, 3, 5, 7] and again.slots([7]).tolist() == [3]
+    nothing = grown(3).without(np.arange(3)).living()
+    assert (nothing.n, nothing.n_living) == (0, 0)
+    assert nothing.extended(nothing.checked(None, 2), 2).outer(np.arange(2)).tolist() == [3, 4]
+
+
+def test_numbered_rows_take_no_ids() -> None:
+    for ids, last in ((grown(4).without(np.array([3])), 3), (grown(4).without(np.array([3])).living(), 3)):
+        with pytest.raises(ValueError, match=f"the 3 rows of the index are numbered 0..{last}; leave ids out"):
+            ids.checked([9], 1)
+    with pytest.raises(ValueError, match="ids are given, but the 0 rows"):
+        grown(2).without(np.arange(2)).living().checked([9], 1)
+    with pytest.raises(ValueError, match="ids is None, expected 1 ids"):
+        grown([5]).without(np.array([0])).checked(None, 1)
+
+
+@pytest.mark.parametrize("names", [[5, 7, 9], ["a", "b", "c"]])
+def test_an_id_that_was_deleted_may_be_given_again_and_means_the_new_slot(names: list[Any]) -> None:
+    first, second, third = names
+    ids = grown(names).without(np.array([1]))
+    with pytest.raises(ValueError, match=f"holds {first!r}, which is in the index already; delete it first"):
+        ids.checked([second, first], 2)
+    ids = ids.extended(ids.checked([second], 1), 1)
+    assert ids.slots([second, first]).tolist() == [3, 0] and ids.n_living == 3
+    with pytest.raises(ValueError, match=f"holds {second!r}, which is in the index already"):
+        ids.checked([second], 1)
+    ids = ids.without(ids.slots([second]))
+    with pytest.raises(KeyError):
+        ids.slots([second])
+    ids = ids.extended(ids.checked([second], 1), 1)
+    assert ids.slots([second]).tolist() == [4]
+    ids.check()
+    left = ids.living()
+    assert left.outer(np.arange(left.n)).tolist() == [first, third, second]
+
+
+def test_a_version_does_not_see_what_later_ones_delete() -> None:
+    for first in (grown([5, 7]), grown(["a", "b"]), grown(2)):
+        name = first.outer(np.array([1])).tolist()
+        first.slots(name)
+        second = first.without(np.array([1]))
+        assert first.slots(name).tolist() == [1] and first.n_living == 2 and second.n_living == 1
+        with pytest.raises(KeyError):
+            second.slots(name)
+        third = second.without(np.array([0]))
+        assert second.n_living == 1 and third.n_living == 0
+
+
+def test_a_version_keeps_its_ids_where_a_later_one_gives_them_again() -> None:
+    first = grown([5, 7])
+    first.slots([5])  # the table is there and shared
+    second = first.without(np.array([0]))
+    third = second.extended(second.checked([5], 1), 1)
+    assert third.slots([5]).tolist() == [2] and first.slots([5]).tolist() == [0]
+    with pytest.raises(ValueError, match="holds 5, which is in the index already"):
+        first.checked([5], 1)
+
+
+DAMAGED_NUMBERS = [
+    {},
+    {"ids": np.array([0, 2])},
+    {"ids": np.array([0, 2]), "ids_next": np.array([2])},
+    {"ids": np.array([0, 2]), "ids_next": np.array([3, 4])},
+    {"ids": np.array([0, 2]), "ids_next": np.array([3.0])},
+    {"ids": np.array([0, 2]), "ids_next": np.array([2**62])},
+    {"ids": np.array([-3, -2]), "ids_next": np.array([3])},
+]
+
+
+@pytest.mark.parametrize("arrays", DAMAGED_NUMBERS)
+def test_damaged_numbers_are_refused(arrays: dict[str, np.ndarray]) -> None:
+    with pytest.raises(IndexFileError):
+        Ids.from_arrays("numbered", 2, arrays)
+    good = Ids.from_arrays("numbered", 2, {"ids": np.array([0, 2]), "ids_next": np.array([3])})
+    assert good.extended(None, 1).outer(np.arange(3)).tolist() == [0, 2, 3]
+
+
+def test_check_looks_at_the_living_alone() -> None:
+    twice = Ids.from_arrays("int64", 3, {"ids": np.array([3, 4, 3])})
+    with pytest.raises(CorruptIndexError):
+        twice.without(np.array([1])).check()
+    twice.without(np.array([0])).check()
+    twice.without(np.array([2])).check()

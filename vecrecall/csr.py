@@ -98,8 +98,13 @@ def as_csr(D: Any, *, name: str = "D", dim: int | None = None) -> Csr:
         )
     if D.dtype.kind not in "buif":
         raise TypeError(f"{name} has dtype {D.dtype}, expected real numbers; convert it with {name}.astype('float32')")
+    if D.format not in ("csr", "csc"):
+        D = D.astype(np.float64)  # these add what stands in one place as they are converted
     csr = D.tocsr()
     indptr, columns, given = (np.asarray(part) for part in (csr.indptr, csr.indices, csr.data))
+    if indptr[0] != 0 or (np.diff(indptr) < 0).any() or indptr[-1] > min(len(columns), len(given)):
+        raise ValueError(f"{name} has an indptr that does not ascend from 0 to {len(columns)} entries; build it anew")
+    columns, given = columns[: indptr[-1]], given[: indptr[-1]]
     if len(columns) and not (0 <= columns.min() and columns.max() < D.shape[1]):
         at = int(np.flatnonzero((columns < 0) | (columns >= D.shape[1]))[0])
         row = int(np.searchsorted(indptr, at, side="right")) - 1
@@ -172,8 +177,9 @@ def as_sparse_queries(Q: Any, dim: int, *, name: str = "Q") -> tuple[Csr, bool]:
             f"{name} is a {type(Q).__name__}, expected a scipy sparse matrix, or for one query {{column: weight}} or "
             "(columns, weights)"
         )
-    numbers = np.asarray(columns) if len(columns) else np.empty(0, np.int64)
-    values = np.asarray(weights) if len(weights) else np.empty(0)
+    numbers, values = np.asarray(columns), np.asarray(weights)
+    if numbers.shape == values.shape == (0,):
+        numbers, values = np.empty(0, np.int64), np.empty(0)
     if numbers.ndim != 1 or numbers.shape != values.shape:
         raise ValueError(f"{name} has columns {numbers.shape} and weights {values.shape}, expected as many of both")
     if numbers.dtype.kind not in "iu":

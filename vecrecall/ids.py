@@ -167,6 +167,8 @@ class Ids:
             extended.n, extended._next, extended._dead = self.n + n_new, self._next, self._dead
             return extended
         names = self._names
+        if self._dead.any() and not names.slots().keys().isdisjoint(checked.tolist()):  # given again: not in place
+            names = _Names(names.array[: self.n].copy(), self.n)
         if (
             names.n != self.n or names.array.dtype != checked.dtype
         ):  # another version grew first, or none is there yet

@@ -75,15 +75,23 @@ def _insert(keys: Any, lo: Any, hi: Any) -> None:
 
 @inner
 def sort_keys(keys: Any, n: Any, stack: Any) -> None:
-    """Sort n keys, the least first; ``stack`` has room for n + 2 int64."""
+    """Sort n keys, the least first; ``stack`` has room for n int64.
+
+    The longer side waits on the stack, so that it holds no more than two numbers a halving.
+    """
     lo, hi, depth = int64(0), n, int64(0)
     while True:
         while hi - lo > _SHORT:
             middle = partition(keys, lo, hi) + 1
-            store64(stack, depth, middle)
-            store64(stack, depth + 1, hi)
+            if middle - lo < hi - middle:
+                store64(stack, depth, middle)
+                store64(stack, depth + 1, hi)
+                hi = middle
+            else:
+                store64(stack, depth, lo)
+                store64(stack, depth + 1, middle)
+                lo = middle
             depth += 2
-            hi = middle
         _insert(keys, lo, hi)
         if depth == 0:
             return

@@ -81,6 +81,8 @@ def heaviest_by_unit(entries: Entries, share: float) -> np.ndarray:
     rows = entries.rows
     order = np.lexsort((-entries.weights, rows))
     weights = entries.weights[order].astype(np.float64)
+    firsts = entries.indptr[:-1][rows]  # the greatest of a unit stands first: sums of one are not lost beside another's
+    weights = np.ldexp(weights, -np.frexp(weights[firsts])[1])
     sums = np.concatenate([[0.0], np.cumsum(weights)])
     before = sums[:-1] - np.repeat(sums[entries.indptr[:-1]], np.diff(entries.indptr))
     whole = np.repeat(sums[entries.indptr[1:]] - sums[entries.indptr[:-1]], np.diff(entries.indptr))

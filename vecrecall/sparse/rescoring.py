@@ -26,6 +26,7 @@ _HEADS_AHEAD = 16
 _LINE = 64
 _FEW = 4  # times k: of so few candidates most would be scored by both planes, so all are
 _TINIEST = np.float32(3e-45)  # of what is rounded to nothing
+_SMALL = 1e-30  # queries whose products may be nothing in float32
 _ROUNDING = 1e-3  # of float32 sums, far above what a thousand terms can lose
 
 
@@ -100,7 +101,9 @@ def _rank_by_codes(plan, scratch, n, weight_sum):
             scale = _scale(heads, place)
             a, b = dot_codes(weights, columns, n_bytes, columns + n_bytes * length, length, n_codes, unit, lowest)
             s, spread = np.float64(a), np.float64(b)
-            score, width = s * scale, (spread * error + least) * scale
+            score, width = s * scale, (spread * error + least + np.float64(length) * _TINIEST) * scale
+            if spread == 0.0 and weight_sum < _SMALL:  # or products have all become zero
+                spread = dot_ones(weights, columns, n_bytes, length)[1]
             if not spread < np.inf:  # float32 has overflowed
                 score, spread, width = 0.0, np.inf, np.inf
         else:

@@ -131,6 +131,8 @@ def encode(indptr, values, lo, hi, n_codes, unit, lowest, tiny, codes, residuals
             code = max(beyond, 0) // (256 * unit)
             if code > 0:
                 place = ((beyond + 1 - code * 256 * unit) * 512 + unit) // (2 * unit)
+                if place < 1:  # the end of the code below is nearer
+                    code, place = code - 1, 65536
             else:
                 place = np.int64(np.float64(short[0]) / tiny * 65536.0 + 0.5)
             codes[p] = code + (n_codes if values[p] < 0 else 0)
@@ -178,6 +180,7 @@ def unpack(heads, entries, column_bytes, columns, codes):
 @kernel
 def decode(heads, codes, residuals, n_codes, unit, lowest, tiny, weights):
     """Weights of codes and residuals of 16 bits."""
+    greatest = np.float64(np.float32(3.4028235e38))  # which is rounded up to a power of two
     short, long = np.empty(1, np.float32), np.empty(1, np.float64)
     short_bits, long_bits = short.view(np.int32), long.view(np.int64)
     for i in range(heads.size - 1):
@@ -190,7 +193,7 @@ def decode(heads, codes, residuals, n_codes, unit, lowest, tiny, weights):
                 short_bits[0] = lowest + code * 256 * unit + ((place * unit + 128) >> 8)
             else:
                 short[0] = np.float32(np.float64(place) * tiny / 65536.0)
-            weight = np.float64(short[0]) * long[0]
+            weight = min(np.float64(short[0]) * long[0], greatest)
             weights[p] = -weight if negative else weight
 
 

@@ -116,7 +116,7 @@ def _safely(plan, scratch, n_terms, k, floor, weight_sum, out):
     if n == 0 or n > _MOST16 or (theta <= 0 and not alone):
         return int64(-1)
     bias, units, left, over = drive_safely(plan, scratch, n, share, np.float64(theta) if share != _SHARE else 0.0)
-    if units * _GREATEST < TOP16:  # scores may be infinite, and are equal then
+    if units * _GREATEST < TOP16 or over + left > TOP16:  # scores may be infinite and so equal; or bounds say nothing
         return int64(-1)
     least, slack = int64(0), int64(math.ceil(over + left)) + 2
     if theta > 0:

@@ -20,7 +20,7 @@ from vecrecall.sparse.rows import EXPONENT_BIAS, Rows
 from vecrecall.sparse.segment import Segment, inverted
 from vecrecall.threads import Workers, n_threads
 
-_EXPONENTS = 1000  # of either sign
+_LEAST, _MOST = -1000, 128  # exponents
 
 
 def sections_of(content: Content) -> dict[str, np.ndarray]:
@@ -102,8 +102,8 @@ def _restored_rows(file: File, i: int, indptr: np.ndarray, signed: bool, weight:
         kind = np.uint32 if residuals.dtype == np.uint32 else np.uint16
         residuals = section(file, f"{i}_residuals", kind, (nnz,))
         exponents = section(file, f"{i}_exponents", np.int16, (n,)).astype(np.int64)
-        if np.abs(exponents).max(initial=0) > _EXPONENTS:
-            raise IndexFileError(f"section '{i}_exponents' holds an exponent beyond {_EXPONENTS}")
+        if exponents.min(initial=0) < _LEAST or exponents.max(initial=0) > _MOST:
+            raise IndexFileError(f"section '{i}_exponents' holds an exponent beyond {_LEAST} to {_MOST}")
         heads[:-1] |= exponents + EXPONENT_BIAS
     rows = Rows(heads, np.empty(0, np.uint8), residuals, terms, float(weight), signed, dim)
     entries = section(file, f"{i}_entries", np.uint8, (nnz * rows.entry_bytes,))

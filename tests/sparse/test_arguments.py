@@ -69,12 +69,28 @@ def test_alpha_and_summary_energy_shorten_lists(D: sp.csr_array, index: SparseIn
 
 def test_block_size_is_that_of_the_units(D: sp.csr_array) -> None:
     lengths = []
-    for block_size in (None, 2, 8, 64, 256):
+    for block_size in (None, 2, 4, 64, 256):
         (segment,) = SparseIndex.build(D, layout="blocked", block_size=block_size)._content.segments
-        assert segment.block == (block_size or 8)
+        assert segment.block == (block_size or 4)
         assert segment.postings.units.max() == -(-1200 // segment.block) - 1
         lengths.append(len(segment.postings.units))
     assert lengths[1] > lengths[0] == lengths[2] > lengths[3] > lengths[4]
+
+
+def test_large_segments_have_blocks_where_the_layout_is_left_open(
+    D: sp.csr_array, Q: sp.csr_array, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vecrecall.sparse.parameters.MANY", 1000)
+    small, large = SparseIndex.build(D[:999]), SparseIndex.build(D)
+    assert (small.layout, large.layout) == ("impact", "blocked")
+    assert SparseIndex.build(D, layout="impact").layout == "impact"
+    small.add(D[999:])
+    small.compact()
+    assert small.layout == "blocked"
+    small.check()
+    indexes = small, large, SparseIndex.build(D, layout="impact")
+    answers = [index.search(Q, exact=True).ids.tolist() for index in indexes]
+    assert answers[0] == answers[1] == answers[2]
 
 
 def test_keep_decides_how_weights_are_held(D: sp.csr_array, index: SparseIndex, tmp_path) -> None:

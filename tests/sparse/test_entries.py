@@ -120,7 +120,7 @@ def test_rows_that_share_their_heaviest_terms_become_neighbours() -> None:
         np.cumsum([0, *map(len, rows)]), np.array([c for c, _ in flat], np.int32),
         np.array([w for _, w in flat], F), 6,
     )  # fmt: skip
-    order = by_heaviest_terms(parted(csr, "f32", CALLER), csr.values)
+    order = by_heaviest_terms(parted(csr, "f32", CALLER).packed(CALLER))
     assert sorted(order.tolist()) == list(range(200))
 
     def heaviest(i: int) -> list[int]:

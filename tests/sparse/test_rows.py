@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vecrecall.csr import Csr
+from vecrecall.csr import Csr, as_csr
 from vecrecall.sparse.rows import Parts, Rows, joined, parted, taken
 from vecrecall.sparse.weights import table_of
 from vecrecall.threads import Workers
@@ -263,3 +264,20 @@ def test_one_and_two_threads_give_the_same_bytes() -> None:
             rows = parted(csr, "f24", workers).packed(workers)
         made.append([part.tobytes() for part in (rows.heads, rows.entries, rows.residuals)])
     assert made[0] == made[1]
+
+
+@pytest.mark.parametrize("keep", ["f24", "f32"])
+@pytest.mark.parametrize("equal", [False, True])
+def test_rows_are_put_in_another_order_whole(keep: str, equal: bool) -> None:
+    rng = np.random.default_rng(3)
+    matrix = sp.random_array((90, 40), density=0.2, rng=rng, format="csr", dtype=np.float32)
+    if equal:
+        matrix.data[:] = 2
+    rows = parted(as_csr(matrix), keep, CALLER).packed(CALLER)
+    order = rng.permutation(90)
+    for n_workers in (1, 2):
+        with Workers(n_workers) as workers:
+            moved = rows.ordered(order, workers)
+        expected = taken(rows, order).packed(CALLER)
+        assert np.array_equal(moved.heads, expected.heads) and np.array_equal(moved.entries, expected.entries)
+        assert (moved.residuals is None) == equal and (equal or np.array_equal(moved.residuals, expected.residuals))

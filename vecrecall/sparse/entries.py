@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from vecrecall.kernels.jit import kernel
-from vecrecall.sparse.rows import Parts, Rows
+from vecrecall.sparse.rows import Rows
+from vecrecall.sparse.weights import table_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,15 +102,29 @@ def heaviest_by_list(entries: Entries, most: int) -> np.ndarray:
     return mask
 
 
-def by_heaviest_terms(parts: Parts, weights: np.ndarray) -> np.ndarray:
+def by_heaviest_terms(rows: Rows) -> np.ndarray:
     """An order of rows in which those that share their heaviest terms are neighbours.
 
     Cheap beside a clustering of sketches, and blocks of it have fewer entries: rows are sorted by their heaviest term,
-    then the second, the third.
+    then the second, the third. Weights are compared by their codes; of equal ones the first term counts as heavier.
     """
-    indptr = parts.indptr
-    n = len(indptr) - 1
-    order = np.lexsort((-np.abs(weights), np.repeat(np.arange(n), np.diff(indptr))))
-    columns = np.concatenate([parts.columns[order], [-1]])
-    places = [np.where(indptr[:-1] + i < indptr[1:], indptr[:-1] + i, len(order)) for i in range(3)]
-    return np.lexsort([columns[place] for place in reversed(places)])
+    terms = np.full((3, rows.n), -1, np.int32)
+    columns, codes = rows.unpacked()
+    magnitudes = codes & (table_of(rows.signed).n - 1) if rows.coded else np.zeros(rows.nnz, np.uint8)
+    _three_heaviest(rows.heads, columns, magnitudes, terms)
+    return np.lexsort(terms[::-1])
+
+
+@kernel
+def _three_heaviest(heads, columns, magnitudes, terms):
+    """Write the terms of the three greatest magnitudes of each row, the greatest first."""
+    for i in range(heads.size - 1):
+        best = np.zeros(3, np.int64)
+        for p in range(heads[i] >> 16, heads[i + 1] >> 16):
+            value, term, moving = np.int64(magnitudes[p]) + 1, columns[p], False
+            for place in range(3):
+                moving |= value > best[place]
+                if moving:
+                    held, held_term = best[place], terms[place, i]
+                    best[place], terms[place, i] = value, term
+                    value, term = held, held_term

@@ -84,6 +84,25 @@ class Rows:
         """Columns, or places among the terms, int32 (nnz,)."""
         return self.unpacked()[0]
 
+    def ordered(self, order: np.ndarray, workers: Workers) -> Rows:
+        """The rows at other places: row i is the one that was at order[i]."""
+        indptr = self.indptr()
+        ends = np.concatenate([[0], np.cumsum(np.diff(indptr)[order])])
+        heads = ends << 16
+        heads[:-1] |= self.heads[:-1][order] & 0xFFFF
+        entries, residuals = np.empty_like(self.entries), None
+        if self.residuals is not None:
+            residuals = np.empty_like(self.residuals)
+
+        def work(lo: int, hi: int) -> None:
+            move(indptr, order, ends, self.entry_bytes, lo, hi, own(self.entries), entries)
+            if self.residuals is not None and residuals is not None:
+                source, width = own(self.residuals).view(np.uint8), self.residuals.itemsize
+                move(indptr, order, ends, width, lo, hi, source, residuals.view(np.uint8))
+
+        workers.run(work, 0, self.n, _TILE)
+        return replace(self, heads=heads, entries=entries, residuals=residuals)
+
     def weights(self) -> np.ndarray:
         """Weights as they are held, float32 (nnz,)."""
         return self._decoded(self.unpacked()[1])
@@ -156,6 +175,16 @@ def pack(heads, columns, codes, column_bytes, lo, hi, entries):
             for p in range(first, last):
                 entries[at] = codes[p]
                 at += 1
+
+
+@kernel
+def move(indptr, order, ends, width, lo, hi, source, out):
+    """Copy rows of so many bytes an entry to their new places lo..hi."""
+    for i in range(lo, hi):
+        first = width * indptr[order[i]]
+        at = width * ends[i]
+        for b in range(width * (ends[i + 1] - ends[i])):
+            out[at + b] = source[first + b]
 
 
 @kernel

@@ -104,13 +104,10 @@ class Segment:
 
 def arranged(parts: Parts, first: int, parameters: Parameters, workers: Workers) -> Segment:
     """A segment of rows in the order of slots."""
-    block, slots = 1, None
-    if parameters.layout == "blocked":
-        block = parameters.block_size
-        slots = by_heaviest_terms(parts, parts.packed(workers).weights())
-        parts = taken(parts.packed(workers), slots)
-        slots = slots.astype(np.int32)
-    rows = parts.packed(workers)
+    block, slots, rows = parameters.block_of(parts.n), None, parts.packed(workers)
+    if block > 1:
+        order = by_heaviest_terms(rows)
+        rows, slots = rows.ordered(order, workers), order.astype(np.int32)
     return Segment(rows, inverted(rows, block, parameters, workers), first, block, slots)
 
 

@@ -101,6 +101,71 @@ def _limit(level, heap_factor, slack, least, bias, shift):
     return bias + max(int64(1), max(least, int64(heap_factor * (level << shift)) - slack))
 
 
+@inlined
+def _any_reaching(group, limit, wide):
+    if wide:
+        return any_reaching16(group, limit)
+    return any_reaching8(group, limit)
+
+
+@inlined
+def _reaching(chunk, limit, wide):
+    if wide:
+        return reaching16(chunk, limit)
+    return reaching8(chunk, limit)
+
+
+@inlined
+def _start(scratch, n_chunks, bias, wide):
+    """Bring sums to the bias; they are zero between ranges."""
+    if bias > 0 and wide:
+        fill16(load64(scratch, ACCUMULATORS), n_chunks * CHUNK, bias)
+    elif bias > 0:
+        fill8(load64(scratch, ACCUMULATORS), n_chunks * CHUNK, bias)
+
+
+@inlined
+def _forget_counts(scratch, n_buckets):
+    for j in range(n_buckets):
+        store32(load64(scratch, COUNTS), j, int64(0))
+
+
+@inlined
+def _collect(plan, scratch, first, n_chunks, n, k, heap_factor, slack, least, level, n_above, bias, shift, wide):
+    """Collect and clear a range, whose first unit is ``first``; returns (how many by now, level, units above it)."""
+    counts, chosen, values = load64(scratch, COUNTS), load64(scratch, CHOSEN), load64(scratch, VALUES)
+    accumulators, heads, block = load64(scratch, ACCUMULATORS), load64(plan, HEADS), load64(plan, BLOCK)
+    limit = _limit(level, heap_factor, slack, least, bias, shift)
+    for g in range(0, n_chunks, GROUP):
+        group = accumulators + (2 * CHUNK * g if wide else CHUNK * g)
+        for c in range(GROUP if _any_reaching(group, limit, wide) else 0):
+            chunk = group + (2 * CHUNK * c if wide else CHUNK * c)
+            mask = _reaching(chunk, limit, wide)
+            while mask != 0:
+                place = first_set(mask)
+                mask &= mask - 1
+                value = (load_u16(chunk, place) if wide else load_u8(chunk, place)) - bias
+                unit = first + CHUNK * (g + c) + place
+                store32(chosen, n, unit)
+                store32(values, n, value)
+                prefetch(heads + 8 * block * unit)
+                n += 1
+                bucket = value >> shift
+                if bucket > level:
+                    store32(counts, bucket, load32(counts, bucket) + 1)
+                    n_above += 1
+                    if n_above >= k:
+                        while n_above >= k:
+                            level += 1
+                            n_above -= load32(counts, level)
+                        limit = _limit(level, heap_factor, slack, least, bias, shift)
+        if wide:
+            clear16(group)
+        else:
+            clear8(group)
+    return n, level, n_above
+
+
 @inner
 def find_candidates(plan, scratch, n_lists, k, heap_factor, slack, least, bias, shift, n_buckets, wide):
     """Write units and their sums to CHOSEN and VALUES; returns (how many, the last limit).
@@ -108,71 +173,26 @@ def find_candidates(plan, scratch, n_lists, k, heap_factor, slack, least, bias, 
     Taken is a unit whose sum less the bias reaches a limit: ``least``, or ``heap_factor`` times the k-th greatest less
     ``slack``, whichever is greater. A limit below 1 says that units without any sum may reach it too.
     """
-    counts, chosen, values = load64(scratch, COUNTS), load64(scratch, CHOSEN), load64(scratch, VALUES)
-    accumulators, n_units = load64(scratch, ACCUMULATORS), load64(plan, N_UNITS)
-    heads, block = load64(plan, HEADS), load64(plan, BLOCK)
-    for j in range(n_buckets):
-        store32(counts, j, int64(0))
-    n, level, n_above = int64(0), int64(0), int64(0)
-    limit = _limit(level, heap_factor, slack, least, bias, shift)
-    n_ranges, most = load64(plan, N_RANGES), int64(65535 if wide else 255)
+    n_units, n_ranges, most = load64(plan, N_UNITS), load64(plan, N_RANGES), int64(65535 if wide else 255)
+    n, level, n_above = int64(0), int64(0), int64(0)  # n_above units are in buckets above the level, fewer than k
+    _forget_counts(scratch, n_buckets)
     _ask_for_lists(plan, scratch, int64(0), n_lists)
     for r in range(n_ranges):
+        if _limit(level, heap_factor, slack, least, bias, shift) > most:  # no sum reaches it, nor will one
+            break
         size = min(int64(RANGE), n_units - r * RANGE)
         n_chunks = (size + CHUNK * GROUP - 1) // (CHUNK * GROUP) * GROUP
-        if limit > most:  # no sum reaches it, nor will one
-            break
-        if bias > 0 and wide:
-            fill16(accumulators, n_chunks * CHUNK, bias)
-        elif bias > 0:
-            fill8(accumulators, n_chunks * CHUNK, bias)
+        _start(scratch, n_chunks, bias, wide)
         _add_lists(plan, scratch, n_lists, wide)
         _bury(plan, scratch, r, wide)
         if r + 1 < n_ranges:
             _ask_for_lists(plan, scratch, r + 1, n_lists)  # arrives while sums are looked through
         if r == 0 and k <= _SAMPLES // 4 and n_chunks >= _SAMPLES:
             level = _first_limit(scratch, n_chunks, k, bias, shift, wide)
-            for j in range(n_buckets):
-                store32(counts, j, int64(0))
-            limit = _limit(level, heap_factor, slack, least, bias, shift)
-        for g in range(0, n_chunks, GROUP):
-            group = accumulators + (2 * CHUNK * g if wide else CHUNK * g)
-            if wide:
-                found = any_reaching16(group, limit)
-            else:
-                found = any_reaching8(group, limit)
-            for c in range(GROUP if found else 0):
-                if wide:
-                    chunk = group + 2 * CHUNK * c
-                    mask = reaching16(chunk, limit)
-                else:
-                    chunk = group + CHUNK * c
-                    mask = reaching8(chunk, limit)
-                while mask != 0:
-                    place = first_set(mask)
-                    mask &= mask - 1
-                    if wide:
-                        value = load_u16(chunk, place) - bias
-                    else:
-                        value = load_u8(chunk, place) - bias
-                    place += r * RANGE + CHUNK * (g + c)
-                    store32(chosen, n, place)
-                    store32(values, n, value)
-                    prefetch(heads + 8 * block * place)
-                    n += 1
-                    bucket = value >> shift
-                    if bucket > level:
-                        store32(counts, bucket, load32(counts, bucket) + 1)
-                        n_above += 1
-                        if n_above >= k:
-                            while n_above >= k:
-                                level += 1
-                                n_above -= load32(counts, level)
-                            limit = _limit(level, heap_factor, slack, least, bias, shift)
-            if wide:
-                clear16(group)
-            else:
-                clear8(group)
+            _forget_counts(scratch, n_buckets)
+        n, level, n_above = _collect(
+            plan, scratch, r * RANGE, n_chunks, n, k, heap_factor, slack, least, level, n_above, bias, shift, wide
+        )
     return n, max(least, int64(heap_factor * (level << shift)) - slack)
 
 

@@ -64,7 +64,7 @@ def random_csr(n: int, dim: int, seed: int, *, signed: bool = False, equal: floa
 
 def columns_of(rows: Rows) -> np.ndarray:
     """Columns as the matrix numbers them."""
-    return rows.columns() if rows.terms is None else rows.terms[rows.columns()]
+    return rows.unpacked()[0] if rows.terms is None else rows.terms[rows.unpacked()[0]]
 
 
 def assert_near(weights: np.ndarray, csr: Csr, signed: bool, within: float = 1.0) -> None:
@@ -93,7 +93,7 @@ def test_any_float32_comes_back_as_near_as_is_promised(
     csr = csr_of([[*row, 1.0, 0.75] for row in rows] if not alone else [*rows, [1.0, 0.75]])
     got = parted(csr, keep, CALLER).packed(CALLER)
     assert got.signed == bool((csr.values < 0).any()) and got.n == csr.n and got.nnz == len(csr.values)
-    np.testing.assert_array_equal(got.columns(), csr.columns)
+    np.testing.assert_array_equal(got.unpacked()[0], csr.columns)
     np.testing.assert_array_equal(got.indptr(), csr.indptr)
     if keep == "f32":
         assert got.weights().tobytes() == csr.values.tobytes()
@@ -131,7 +131,7 @@ def test_equal_weights_take_no_planes(keep: str, equal: float, workers: Workers)
     rows = parted(csr, keep, workers).packed(workers)
     assert rows.residuals is None and not rows.coded and rows.signed == (equal < 0)
     assert len(rows.entries) == 2 * rows.nnz and rows.weights().tobytes() == csr.values.tobytes()
-    np.testing.assert_array_equal(rows.columns(), csr.columns)
+    np.testing.assert_array_equal(rows.unpacked()[0], csr.columns)
     assert rows.nbytes() == rows.heads.nbytes + rows.entries.nbytes
     other = csr.followed_by(csr_of([[equal, equal * 2 if equal != GREATEST else 1.0]], csr.dim))
     assert parted(other, keep, workers).packed(workers).coded
@@ -157,7 +157,7 @@ def test_rows_are_packed_and_unpacked(dim: int, name_bytes: int, signed: bool, k
     else:
         assert_near(rows.weights(), csr, signed)
     columns, weights = rows.contents()
-    assert columns.tobytes() == rows.columns().tobytes() and weights.tobytes() == rows.weights().tobytes()
+    assert columns.tobytes() == rows.unpacked()[0].tobytes() and weights.tobytes() == rows.weights().tobytes()
 
 
 def test_more_terms_than_16_bits_can_name_are_named_by_32() -> None:
@@ -229,7 +229,7 @@ def test_joined_parts_are_their_rows_one_after_another(kinds: tuple[str, ...], k
     rows = together.packed(CALLER)
     assert together.n == whole.n and rows.signed == ("signed" in kinds) and rows.coded == (set(kinds) != {"equal"})
     np.testing.assert_array_equal(rows.indptr(), whole.indptr)
-    np.testing.assert_array_equal(rows.columns(), whole.columns)
+    np.testing.assert_array_equal(rows.unpacked()[0], whole.columns)
     if keep == "f32":
         assert rows.weights().tobytes() == whole.values.tobytes()
     elif len(set(kinds)) == 1:  # nothing is rounded twice
@@ -251,7 +251,7 @@ def test_rows_without_any_entry() -> None:
     for csr in (csr_of([[], [], []], 9), csr_of([], 9), csr_of([[]], 2**31)):
         parts = parted(csr, "f24", CALLER)
         rows = parts.packed(CALLER)
-        assert rows.n == csr.n and rows.nnz == 0 and len(rows.weights()) == len(rows.columns()) == 0
+        assert rows.n == csr.n and rows.nnz == 0 and len(rows.weights()) == len(rows.unpacked()[0]) == 0
         assert joined([parts, parts], "f24", CALLER).n == 2 * csr.n
         assert weights_by_row(parts.chosen(np.zeros(csr.n, bool))) == []
 

@@ -110,7 +110,7 @@ class SparseIndex(Index):
             kind (signed or not, equal or not) are rounded again. Or as float32: scores are exact, for two bytes more
             an entry.
         seed : int, default 0
-            Kept with the index; no choice of a build is random at present.
+            Of the queries that the curve of recall is measured with; nothing of a build is random.
         threads : int, optional
             Default: all that the process may use. The result is the same for any number.
         progress : bool, default False

@@ -80,10 +80,6 @@ class Rows:
         """Numbers of the rows' first entries, int64 (n + 1,)."""
         return self.heads >> 16
 
-    def columns(self) -> np.ndarray:
-        """Columns, or places among the terms, int32 (nnz,)."""
-        return self.unpacked()[0]
-
     def ordered(self, order: np.ndarray, workers: Workers) -> Rows:
         """The rows at other places: row i is the one that was at order[i]."""
         indptr = self.indptr()

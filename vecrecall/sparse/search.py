@@ -21,12 +21,12 @@ from vecrecall.sparse.driving import (
 )  # fmt: skip
 from vecrecall.sparse.plan import BLOCK, LEFT, N_RANGES, N_TERMS, N_UNITS, SIGNED, STARTS, TERMS
 from vecrecall.sparse.rescoring import rescore
-from vecrecall.sparse.scratch import BEST, KEYS, N_SCORED, TERM_OF, WEIGHTS
+from vecrecall.sparse.scratch import BEST, BUCKETS, KEYS, N_SCORED, TERM_OF, WEIGHTS
 
 REFUSED = -1  # evals of a query that has to be put in order
 _MOST8 = 128  # lists that sums of 8 bits are fine enough for
 _MOST16 = 30000  # lists that sums of 16 bits have room for
-_BUCKETS8, _BUCKETS16, _SHIFT16 = 256, 1024, 6
+_BUCKETS8, _SHIFT16 = 256, 6  # sums of 16 bits are counted in BUCKETS, 64 to each
 _SHARE = 0.05  # of all masses, what exact search leaves out of its sums
 _SHARE_OF_THRESHOLD = 0.25  # the same, of a score that all answers reach
 _GREATEST = 3e38  # float32
@@ -82,7 +82,7 @@ def _approximate(plan, scratch, n_terms, k, query_cut, heap_factor, impact_cut, 
     wide = n > _MOST8
     bias = drive_approximately(scratch, n, impact_cut, TOP16 if wide else TOP8)
     shift = int64(_SHIFT16) if wide else int64(0)
-    buckets = int64(_BUCKETS16) if wide else int64(_BUCKETS8)
+    buckets = int64(BUCKETS) if wide else int64(_BUCKETS8)
     none = int64(0)
     found, limit = find_candidates(plan, scratch, n, k, heap_factor, none, none, bias, shift, buckets, wide)
     return rescore(plan, scratch, tighten(scratch, found, limit), k, weight_sum, floor, out)
@@ -107,22 +107,24 @@ def _safely(plan, scratch, n_terms, k, floor, weight_sum, out):
     A sum is a bound from below of one document's score, but not where it joins the greatest weights of a block; and
     where k is great, the k-th score is a small part of what a query could add up to. A threshold is found first then.
     """
-    alone, share = load64(plan, BLOCK) == 1, _SHARE
+    alone = load64(plan, BLOCK) == 1
     theta, factor = floor, 1.0 - 1e-6 if alone else 0.0
+    share, known = _SHARE, 0.0
     if k > _FEW or not alone:
         theta = _threshold(plan, scratch, n_terms, k, weight_sum, floor, out)
-        share = _SHARE_OF_THRESHOLD
+        if theta > 0:
+            share, known = _SHARE_OF_THRESHOLD, np.float64(theta)
     n = list_terms(plan, scratch, n_terms, alone)
     if n == 0 or n > _MOST16 or (theta <= 0 and not alone):
         return int64(-1)
-    bias, units, left, over = drive_safely(plan, scratch, n, share, np.float64(theta) if share != _SHARE else 0.0)
+    bias, units, left, over = drive_safely(plan, scratch, n, share, known)
     if units * _GREATEST < TOP16 or over + left > TOP16:  # scores may be infinite and so equal; or bounds say nothing
         return int64(-1)
     least, slack = int64(0), int64(math.ceil(over + left)) + 2
     if theta > 0:
         least = max(int64(math.floor(np.float64(theta) * (1.0 - 1e-6) * units - left)) - 1, int64(0))
     found, limit = find_candidates(
-        plan, scratch, n, k, factor, slack, least, bias, int64(_SHIFT16), int64(_BUCKETS16), True
+        plan, scratch, n, k, factor, slack, least, bias, int64(_SHIFT16), int64(BUCKETS), True
     )
     if limit < 1:
         return int64(-1)
@@ -137,7 +139,7 @@ def _of_all(plan, scratch, n_terms, k, floor, weight_sum, surely, out):
         drive_by_touch(scratch, n)
         never = load64(plan, N_UNITS) + 1
         found, _ = find_candidates(
-            plan, scratch, n, never, 1.0, none, int64(1), none, int64(_SHIFT16), int64(_BUCKETS16), True
+            plan, scratch, n, never, 1.0, none, int64(1), none, int64(_SHIFT16), int64(BUCKETS), True
         )
     return rescore(plan, scratch, found, k, weight_sum, floor, out)
 

@@ -129,8 +129,10 @@ class Curve:
 
 def refuse_beside(target_recall: float | None, **settings: float | None) -> None:
     """Refuse a target beside the settings that it chooses."""
+    if target_recall is None:
+        return
     given = ", ".join(f"{name}={value}" for name, value in settings.items() if value is not None)
-    if target_recall is not None and given:
+    if given:
         raise ValueError(f"target_recall={target_recall} was given with {given}, which it chooses; leave one out")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecrecall.hits import Hits
-from vecrecall.inputs import as_choice, as_count
+from vecrecall.inputs import as_choice, as_count, as_number
 
 RANK_CONSTANT = 60  # of the paper
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -214,7 +214,7 @@ def _as_weights(weights: Any, n: int) -> list[float]:
         return [1.0] * n
     if isinstance(weights, (str, dict)) or not hasattr(weights, "__len__") or getattr(weights, "ndim", 1) != 1:
         raise TypeError(f"weights is {weights!r}, expected a sequence of numbers, one for each of the {n} answers")
-    numbers = [_as_number(weight, f"weights[{i}]") for i, weight in enumerate(weights)]
+    numbers = [as_number(weight, f"weights[{i}]") for i, weight in enumerate(weights)]
     if len(numbers) != n:
         raise ValueError(f"weights holds {len(numbers)} numbers, expected one for each of the {n} answers")
     for i, number in enumerate(numbers):
@@ -231,13 +231,7 @@ def _as_rank_constant(value: Any, method: str) -> float | None:
         return RANK_CONSTANT if method == "rrf" else None
     if method != "rrf":
         raise ValueError(f"rank_constant={value!r} was given with method {method!r}, which has none; leave it out")
-    constant = _as_number(value, "rank_constant")
+    constant = as_number(value, "rank_constant")
     if not 0 < constant < math.inf:
         raise ValueError(f"rank_constant is {constant}, expected a finite number above 0, such as {RANK_CONSTANT}")
     return constant
-
-
-def _as_number(value: Any, name: str) -> float:
-    if isinstance(value, (bool, np.bool_, str)) or np.ndim(value) or not hasattr(value, "__float__"):
-        raise TypeError(f"{name} is {value!r}, expected a number")
-    return float(value)

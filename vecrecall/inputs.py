@@ -209,6 +209,8 @@ def as_count(value: Any, name: str, *, least: int = 1) -> int:
     >>> as_count(10, "k")
     10
     """
+    if type(value) is int and value >= least:  # searches are short, and look at each of their numbers
+        return value
     if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
         raise TypeError(f"{name} is {value!r}, expected an integer of at least {least}")
     count = index(value)
@@ -234,6 +236,31 @@ def as_reduce(value: Any) -> "str | int | None":
     return as_count(value, "reduce")
 
 
+def as_number(value: Any, name: str, expected: str = "a number") -> float:
+    """Return `value` as a float after checking that it is one real number; `expected` is what messages ask for."""
+    if isinstance(value, (bool, np.bool_, str)) or np.ndim(value) or not hasattr(value, "__float__"):
+        raise TypeError(f"{name} is {value!r}, expected {expected}")
+    return float(value)
+
+
+def as_share(value: Any, name: str, *, zero: bool = False, example: float | None = None) -> float:
+    """Return `value` as a float after checking that it is above 0 (or 0, if allowed) and at most 1.
+
+    Examples
+    --------
+    >>> as_share(0.9, "heap_factor")
+    0.9
+    """
+    if type(value) is float and 0 < value <= 1:  # see as_count
+        return value
+    expected = "a number from 0 to 1" if zero else "a number above 0 and at most 1"
+    expected += "" if example is None else f", such as {example}"
+    share = as_number(value, name, expected)
+    if not (0 < share <= 1 or (zero and share == 0)):
+        raise ValueError(f"{name} is {value!r}, expected {expected}")
+    return share
+
+
 def as_recall(value: Any, name: str = "target_recall") -> float:
     """Return `value` as a float after checking that it is above 0 and at most 1.
 
@@ -242,12 +269,20 @@ def as_recall(value: Any, name: str = "target_recall") -> float:
     >>> as_recall(0.95)
     0.95
     """
-    if isinstance(value, (bool, np.bool_, str)) or np.ndim(value) or not hasattr(value, "__float__"):
-        raise TypeError(f"{name} is {value!r}, expected a number above 0 and at most 1, such as 0.95")
-    recall = float(value)
-    if not 0 < recall <= 1:
-        raise ValueError(f"{name} is {value!r}, expected a number above 0 and at most 1, such as 0.95")
-    return recall
+    return as_share(value, name, example=0.95)
+
+
+def as_flag(value: Any, name: str) -> bool:
+    """Return `value` as a bool after checking that it is one: text such as "no" would count as true.
+
+    Examples
+    --------
+    >>> as_flag(True, "exact")
+    True
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} is {value!r}, expected True or False")
+    return bool(value)
 
 
 def as_choice(value: Any, name: str, allowed: tuple[str, ...]) -> str:

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, issparse
 
+from vecrecall.inputs import as_number
+
 _FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -97,9 +99,7 @@ def bm25(counts: Any, k1: float = 0.9, b: float = 0.4) -> tuple[csr_array, NDArr
 
 def _as_parameter(value: Any, name: str, most: float, expected: str) -> float:
     """Return `value` as a float after checking that it is a number from 0 to `most`."""
-    if isinstance(value, (bool, np.bool_, str)) or np.ndim(value) or not hasattr(value, "__float__"):
-        raise TypeError(f"{name} is {value!r}, expected {expected}")
-    number = float(value)
+    number = as_number(value, name, expected)
     if not 0 <= number <= most:
         raise ValueError(f"{name} is {value!r}, expected {expected}")
     return number

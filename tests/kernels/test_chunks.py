@@ -9,17 +9,28 @@ from hypothesis import strategies as st
 from numba import njit
 
 from vecrecall.kernels import chunks
-from vecrecall.kernels.chunks import CHUNK, GROUP
+from vecrecall.kernels.chunks import CHUNK, FOLD
 from vecrecall.kernels.memory import address
 
 WIDE = pytest.mark.parametrize("wide", [False, True])
 
 
 @njit
-def greatest_and_reaching(chunk, limit, wide):
+def reaching(chunk, limit, wide):
+    return chunks.reaching16(chunk, limit) if wide else chunks.reaching8(chunk, limit)
+
+
+@njit
+def fold(accumulators, n_chunks, out, wide):
     if wide:
-        return chunks.greatest16(chunk), chunks.reaching16(chunk, limit)
-    return chunks.greatest8(chunk), chunks.reaching8(chunk, limit)
+        chunks.fold16(accumulators, n_chunks, out)
+    else:
+        chunks.fold8(accumulators, n_chunks, out)
+
+
+@njit
+def count(folded, limit, wide):
+    return chunks.count16(folded, limit) if wide else chunks.count8(folded, limit)
 
 
 @njit
@@ -28,21 +39,6 @@ def fill(accumulators, n, value, wide):
         chunks.fill16(accumulators, n, value)
     else:
         chunks.fill8(accumulators, n, value)
-
-
-@njit
-def clear(group, wide):
-    if wide:
-        chunks.clear16(group)
-    else:
-        chunks.clear8(group)
-
-
-@njit
-def any_reaching(group, limit, wide):
-    if wide:
-        return chunks.any_reaching16(group, limit)
-    return chunks.any_reaching8(group, limit)
 
 
 @njit
@@ -69,30 +65,48 @@ def at(values: np.ndarray, offset: int) -> np.ndarray:
 @WIDE
 @settings(max_examples=60, deadline=None)
 @given(st.data())
-def test_the_greatest_and_those_that_reach_a_limit(wide: bool, data: st.DataObject) -> None:
+def test_those_that_reach_a_limit(wide: bool, data: st.DataObject) -> None:
     top = np.iinfo(kind(wide)).max
     values = np.array(data.draw(st.lists(st.integers(0, top) | st.sampled_from([0, top // 2, top // 2 + 1, top]),
                                          min_size=CHUNK, max_size=CHUNK)), kind(wide))  # fmt: skip
     limit = data.draw(st.sampled_from([0, 1, top // 2, top // 2 + 1, top, int(values[7])]))
     offset = data.draw(st.integers(0, 3))
     raw = at(values, offset)
-    greatest, mask = greatest_and_reaching(address(raw) + offset, limit, wide)
-    assert greatest == values.max()
+    mask = reaching(address(raw) + offset, limit, wide)
     assert mask == int(np.packbits(values >= limit, bitorder="little").view(np.int64)[0])
 
 
 @WIDE
-def test_the_greatest_may_stand_anywhere_and_neighbours_do_not_count(wide: bool) -> None:
+def test_neighbours_of_a_chunk_do_not_count(wide: bool) -> None:
     values = np.zeros(3 * CHUNK, kind(wide))
     values[:CHUNK] = values[2 * CHUNK :] = np.iinfo(kind(wide)).max
     middle = address(values) + CHUNK * values.itemsize
-    assert greatest_and_reaching(middle, 1, wide) == (0, 0)
+    assert reaching(middle, 1, wide) == 0
     for place in range(CHUNK):
         values[CHUNK + place] = 200
-        greatest, mask = greatest_and_reaching(middle, 200, wide)
-        assert greatest == 200 and mask % 2**64 == 1 << place
-        assert greatest_and_reaching(middle, 201, wide)[1] == 0
+        assert reaching(middle, 200, wide) % 2**64 == 1 << place
+        assert reaching(middle, 201, wide) == 0
         values[CHUNK + place] = 0
+
+
+@WIDE
+@pytest.mark.parametrize("n_folds", [0, 1, 2, 5])
+def test_chunks_are_folded_to_the_greatest_of_each_place(wide: bool, n_folds: int) -> None:
+    top, size = int(np.iinfo(kind(wide)).max), FOLD * CHUNK
+    rng = np.random.default_rng(n_folds)
+    for high in (3, top // 2 + 2, top):
+        values = np.full((n_folds + 2) * size, top, kind(wide))
+        middle = values[size : (n_folds + 1) * size]
+        middle[:] = rng.integers(0, high + 1, len(middle))
+        expected = middle.reshape(n_folds, size).max(axis=0, initial=0)
+        out = np.full(3 * size, 77, kind(wide))
+        first = size * values.itemsize
+        fold(address(values) + first, n_folds * FOLD, address(out) + first, wide)
+        assert out[size:-size].tolist() == expected.tolist()
+        assert (out[:size] == 77).all() and (out[-size:] == 77).all()
+        out[:size], out[-size:] = top, top
+        for limit in {0, 1, high // 2, high, int(expected[5])}:
+            assert count(address(out) + first, limit, wide) == (expected >= limit).sum()
 
 
 @settings(max_examples=60, deadline=None)
@@ -105,36 +119,14 @@ def test_the_bits_of_a_mask_are_walked_from_the_lowest(places: set[int]) -> None
 
 
 @WIDE
-def test_a_group_tells_whether_any_of_its_accumulators_reaches_a_limit(wide: bool) -> None:
+@pytest.mark.parametrize("n", [0, 1, 2, 7])
+def test_filling_stays_within_its_bounds(wide: bool, n: int) -> None:
     top = int(np.iinfo(kind(wide)).max)
-    size = GROUP * CHUNK
-    values = np.full(3 * size, top, kind(wide))
-    values[size:-size] = 3
-    middle = address(values) + size * values.itemsize
-    for limit, expected in ((0, True), (3, True), (4, False), (top, False)):
-        assert any_reaching(middle, limit, wide) is expected
-    for place in range(size):
-        for value in (4, top // 2 + 1, top):
-            values[size + place] = value
-            assert any_reaching(middle, value, wide), (place, value)
-            assert value == top or not any_reaching(middle, value + 1, wide), (place, value)
-        values[size + place] = 3
-
-
-@WIDE
-@pytest.mark.parametrize("n_groups", [0, 1, 2, 3])
-def test_filling_and_clearing_stay_within_their_bounds(wide: bool, n_groups: int) -> None:
-    top, size = int(np.iinfo(kind(wide)).max), GROUP * CHUNK
     for value, offset in ((0, 0), (1, 1), (top // 2 + 1, 3), (top, 2)):
-        raw = at(np.full((n_groups + 2) * size, 77, kind(wide)), offset)
-        first = offset + size * kind(wide)().itemsize
-        fill(address(raw) + first, n_groups * size, value, wide)
+        raw = at(np.full((n + 2) * CHUNK, 77, kind(wide)), offset)
+        fill(address(raw) + offset + CHUNK * kind(wide)().itemsize, n * CHUNK, value, wide)
         values = raw[offset:-64].view(kind(wide))
-        expected = np.full((n_groups + 2) * size, 77)
-        expected[size:-size] = value
+        expected = np.full((n + 2) * CHUNK, 77)
+        expected[CHUNK:-CHUNK] = value
         assert values.tolist() == expected.tolist()
-        for g in range(n_groups):
-            clear(address(raw) + first + g * size * values.itemsize, wide)
-            expected[(g + 1) * size : (g + 2) * size] = 0
-            assert values.tolist() == expected.tolist()
         assert (raw[:offset] == 0).all() and (raw[-64:] == 0).all()

@@ -35,7 +35,7 @@ def index(D: sp.csr_array) -> SparseIndex:
 
 
 def n_postings(index: SparseIndex) -> int:
-    return sum(len(segment.postings.units) for segment in index._content.segments)
+    return sum(segment.postings.n for segment in index._content.segments)
 
 
 def test_ids_of_a_build_are_those_of_answers(D: sp.csr_array) -> None:
@@ -73,7 +73,7 @@ def test_block_size_is_that_of_the_units(D: sp.csr_array) -> None:
         (segment,) = SparseIndex.build(D, layout="blocked", block_size=block_size)._content.segments
         assert segment.block == (block_size or 4)
         assert segment.postings.units.max() == -(-1200 // segment.block) - 1
-        lengths.append(len(segment.postings.units))
+        lengths.append(segment.postings.n)
     assert lengths[1] > lengths[0] == lengths[2] > lengths[3] > lengths[4]
 
 
@@ -183,7 +183,7 @@ def test_a_call_is_not_told_more_than_it_takes(index: SparseIndex, D: sp.csr_arr
             call()
 
 
-NUMBER = "expected a number above 0 to 1"
+NUMBER = "expected a number above 0 and at most 1"
 REFUSED_BUILDS = [
     ({"layout": "flat"}, ValueError, "layout is 'flat', expected one of 'impact', 'blocked'"),
     ({"layout": 3}, (ValueError, TypeError), "layout is 3, expected one of"),

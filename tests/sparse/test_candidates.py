@@ -186,7 +186,7 @@ def test_the_limit_only_rises() -> None:
         part(drive.scratch, FLOORS, 1)[:] = 1
         part(drive.scratch, FACTORS, 1)[:] = 60_000
         impacts = np.zeros(n, np.int64)
-        impacts[segment.postings.units] = segment.postings.impacts[:n]
+        impacts[segment.postings.units[:n]] = segment.postings.impacts[:n]
         drive.sums = (impacts * 60_000 + part(drive.scratch, ROUNDINGS, 1)[0]) >> 8
         assert drive.assert_found(10, 1.0)[0] <= bound
 

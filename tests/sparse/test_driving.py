@@ -44,8 +44,8 @@ def list_terms(plan, scratch, n_terms, all_lists):
 
 
 @njit
-def keep_heaviest(scratch, n, cut):
-    return driving.keep_heaviest(scratch, n, cut)
+def keep_heaviest(scratch, n, cut, impact_cut):
+    return driving.keep_heaviest(scratch, n, cut, impact_cut)
 
 
 @njit
@@ -288,17 +288,18 @@ def test_touching_adds_one_for_any_impact() -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(masses_and_signs(300), st.integers(1, 320))
+@given(masses_and_signs(300), st.integers(1, 320), st.sampled_from([0.0, 0.0, 0.1, 0.7, 1.0]))
 def test_the_heaviest_lists_are_kept_in_their_order_and_of_equal_ones_the_first(
-    drawn: tuple[np.ndarray, np.ndarray], cut: int
+    drawn: tuple[np.ndarray, np.ndarray], cut: int, impact_cut: float
 ) -> None:
     masses, signs = drawn
     n = len(masses)
     scratch = scratch_of(masses, signs)
+    high = np.flatnonzero(masses >= impact_cut * masses.max())
     with np.errstate(over="ignore"):
-        kept = np.sort(np.argsort(-masses.astype(F), kind="stable")[:cut])
-    assert keep_heaviest(scratch.address, n, cut) == min(n, cut)
+        kept = high[np.sort(np.argsort(-masses[high].astype(F), kind="stable")[:cut])]
     m = len(kept)
+    assert keep_heaviest(scratch.address, n, cut, impact_cut) == m > 0
     assert part(scratch, LISTS, m).tolist() == kept.tolist()
     assert part(scratch, MASSES, m, np.float64).tolist() == masses[kept].tolist()
     assert part(scratch, SIGNS, m).tolist() == signs[kept].tolist()
@@ -309,7 +310,7 @@ def test_choosing_among_more_lists_than_documents_leaves_the_answers_alone() -> 
     scratch = scratch_of(np.arange(1.0, 101), np.ones(100), n_docs=10)
     best = part(scratch, BEST, 2 * scratch.k)
     best[:] = 4321
-    keep_heaviest(scratch.address, 100, 32)
+    keep_heaviest(scratch.address, 100, 32, 0.0)
     assert (best == 4321).all()
 
 

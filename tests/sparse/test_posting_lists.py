@@ -57,12 +57,12 @@ def twin(indptr: np.ndarray, lists: np.ndarray, weights: np.ndarray, n_lists: in
 
 def assert_like_the_twin(postings: Postings, expected: dict[str, Any]) -> None:
     m = len(expected["units"])
-    for name in ("starts", "units", "greatest"):
-        array = getattr(postings, name)
+    for name, array in (("starts", postings.starts), ("units", postings.units[:m]), ("greatest", postings.greatest)):
         assert array.dtype == expected[name].dtype, name
         np.testing.assert_array_equal(array, expected[name], err_msg=name)
     np.testing.assert_array_equal(postings.impacts[:m], expected["impacts"])
-    assert len(postings.impacts) >= m + LOOK and not postings.impacts[m:].any()  # 64 bytes may be read behind the end
+    for array in (postings.units, postings.impacts):  # which are read beyond their ends, 64 postings at once
+        assert len(array) == m + LOOK and not array[m:].any()
     assert not postings.left.any() and len(postings.left) == postings.n_lists
     assert postings.n_ranges == expected["starts"].shape[1] - 1
 
@@ -107,7 +107,7 @@ def test_impacts_are_the_least_that_bound_their_weights(drawn: list[float]) -> N
     postings = build_postings(np.arange(n + 1), np.zeros(n, np.int32), weights, 1, CALLER)
     top = Fraction(float(postings.greatest[0]))
     assert top == max(Fraction(float(w)) for w in weights)
-    for unit, impact in zip(postings.units.tolist(), postings.impacts.tolist()):
+    for unit, impact in zip(postings.units[: postings.n].tolist(), postings.impacts.tolist()):
         weight = Fraction(float(weights[unit]))
         assert 1 <= impact <= 255 and (impact - 1) * top < 255 * weight <= impact * top
     assert (np.diff(postings.impacts[:n].astype(int)) <= 0).all()
@@ -122,16 +122,16 @@ def test_every_share_of_the_greatest_has_its_impact() -> None:
         n = len(both)
         postings = build_postings(np.arange(n + 1), np.zeros(n, np.int32), both, 1, CALLER)
         impacts = np.empty(n, int)
-        impacts[postings.units] = postings.impacts[:n]
+        impacts[postings.units[:n]] = postings.impacts[:n]
         assert impacts.tolist() == [*shares, *(shares[:-1] + 1)]
 
 
 def test_lists_may_be_empty_and_units_too() -> None:
     postings = build_postings(np.zeros(5, int), np.empty(0, np.int32), np.empty(0, F), 3, CALLER)
-    assert postings.starts.tolist() == [[0, 0]] * 3 and len(postings.units) == 0 and not postings.greatest.any()
+    assert postings.starts.tolist() == [[0, 0]] * 3 and postings.n == 0 and not postings.greatest.any()
     none = build_postings(np.zeros(1, int), np.empty(0, np.int32), np.empty(0, F), 2, CALLER)
     assert none.n_ranges == 1 and none.n_lists == 2
     one = build_postings(np.array([0, 0, 1, 1]), np.array([1], np.int32), np.array([2], F), 3, CALLER)
     assert one.starts.tolist() == [[0, 0], [0, 1], [1, 1]]
-    assert (one.units.tolist(), one.impacts[:1].tolist(), one.greatest.tolist()) == ([1], [255], [0, 2, 0])
+    assert (one.units[:1].tolist(), one.impacts[:1].tolist(), one.greatest.tolist()) == ([1], [255], [0, 2, 0])
     assert one.nbytes() == sum(a.nbytes for a in (one.starts, one.units, one.impacts, one.greatest, one.left))

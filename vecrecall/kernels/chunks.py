@@ -1,4 +1,4 @@
-"""Chunks of 64 accumulators, 8 or 16 bits each: their greatest, those that reach a limit, and filling.
+"""Chunks of 64 accumulators, 8 or 16 bits each: those that reach a limit, how many do, maxima, and filling.
 
 Plain vector IR, which LLVM lowers for any processor, so there is no portable twin. Addresses need no alignment.
 """
@@ -13,22 +13,7 @@ from numba.extending import intrinsic
 from vecrecall.kernels.memory import I1, I64, pointer, spread
 
 CHUNK = 64
-GROUP = 4  # chunks that are looked through at once
-
-
-def _greatest_of(bits: int) -> Any:
-    """An intrinsic for the greatest of 64 accumulators."""
-
-    def greatest(tc, chunk):
-        def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:
-            kind = ir.VectorType(ir.IntType(bits), CHUNK)
-            name = f"llvm.vector.reduce.umax.v{CHUNK}i{bits}"
-            reduce = cgutils.get_or_insert_function(b.module, ir.FunctionType(kind.element, [kind]), name)
-            return b.zext(b.call(reduce, [b.load(pointer(b, a[0], kind), typ=kind, align=1)]), I64)
-
-        return types.int64(types.int64), generate
-
-    return intrinsic(greatest)
+FOLD = 8  # chunks of maxima that all chunks are folded into
 
 
 def _reaching(bits: int) -> Any:
@@ -45,7 +30,6 @@ def _reaching(bits: int) -> Any:
     return intrinsic(reaching)
 
 
-greatest8, greatest16 = _greatest_of(8), _greatest_of(16)
 reaching8, reaching16 = _reaching(8), _reaching(16)
 
 
@@ -80,42 +64,49 @@ def _filling(bits: int) -> Any:
 fill8, fill16 = _filling(8), _filling(16)
 
 
-def _clearing(bits: int) -> Any:
-    """An intrinsic that sets four chunks to zero."""
+def _folding(bits: int) -> Any:
+    """An intrinsic that writes, of n chunks, the greatest of every FOLD-th one by place: FOLD chunks of maxima."""
 
-    def clearing(tc, group):
+    def folding(tc, accumulators, n_chunks, out):
         def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:
-            kind = ir.VectorType(ir.IntType(bits), CHUNK)
-            for i in range(GROUP):
-                at = b.add(a[0], I64(CHUNK * bits // 8 * i))
-                b.store(ir.Constant(kind, [0] * CHUNK), pointer(b, at, kind), align=1)
-            return cx.get_dummy_value()
-
-        return types.void(types.int64), generate
-
-    return intrinsic(clearing)
-
-
-clear8, clear16 = _clearing(8), _clearing(16)
-
-
-def _any_reaching(bits: int) -> Any:
-    """An intrinsic that tells whether any of four chunks has an accumulator of at least a limit."""
-
-    def any_reaching(tc, group, limit):
-        def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:
-            kind = ir.VectorType(ir.IntType(bits), CHUNK)
-            size = CHUNK * bits // 8
-            chunks = [b.load(pointer(b, b.add(a[0], I64(size * i)), kind), typ=kind, align=1) for i in range(GROUP)]
+            accumulators, n_chunks, out = a
+            kind, size = ir.VectorType(ir.IntType(bits), CHUNK), CHUNK * bits // 8
             name = f"llvm.umax.v{CHUNK}i{bits}"
             greater = cgutils.get_or_insert_function(b.module, ir.FunctionType(kind, [kind, kind]), name)
-            top = b.call(greater, [b.call(greater, chunks[:2]), b.call(greater, chunks[2:])])
-            mask = b.icmp_unsigned(">=", top, spread(b, b.trunc(a[1], kind.element), kind))
-            return b.icmp_unsigned("!=", b.bitcast(mask, I64), I64(0))
+            cells = [cgutils.alloca_once_value(b, ir.Constant(kind, [0] * CHUNK)) for _ in range(FOLD)]
+            with cgutils.for_range_slice(b, I64(0), n_chunks, I64(FOLD), intp=I64, inc=True) as (c, _):
+                for i, cell in enumerate(cells):
+                    at = b.add(accumulators, b.mul(b.add(c, I64(i)), I64(size)))
+                    values = b.load(pointer(b, at, kind), typ=kind, align=1)
+                    b.store(b.call(greater, [values, b.load(cell, typ=kind)]), cell)
+            for i, cell in enumerate(cells):
+                b.store(b.load(cell, typ=kind), pointer(b, b.add(out, I64(size * i)), kind), align=1)
+            return cx.get_dummy_value()
 
-        return types.boolean(types.int64, types.int64), generate
+        return types.void(types.int64, types.int64, types.int64), generate
 
-    return intrinsic(any_reaching)
+    return intrinsic(folding)
 
 
-any_reaching8, any_reaching16 = _any_reaching(8), _any_reaching(16)
+fold8, fold16 = _folding(8), _folding(16)
+
+
+def _counting(bits: int) -> Any:
+    """An intrinsic that counts, of FOLD chunks, the accumulators that reach a limit."""
+
+    def counting(tc, chunks, limit):
+        def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:
+            kind, size = ir.VectorType(ir.IntType(bits), CHUNK), CHUNK * bits // 8
+            ones = cgutils.get_or_insert_function(b.module, ir.FunctionType(I64, [I64]), "llvm.ctpop.i64")
+            least, total = spread(b, b.trunc(a[1], kind.element), kind), I64(0)
+            for i in range(FOLD):
+                values = b.load(pointer(b, b.add(a[0], I64(size * i)), kind), typ=kind, align=1)
+                total = b.add(total, b.call(ones, [b.bitcast(b.icmp_unsigned(">=", values, least), I64)]))
+            return total
+
+        return types.int64(types.int64, types.int64), generate
+
+    return intrinsic(counting)
+
+
+count8, count16 = _counting(8), _counting(16)

@@ -3,14 +3,12 @@
 Accumulators start at a bias, what is taken off at most, and lists add to it and take from it; factors are chosen such
 that no sum leaves its 8 or 16 bits, whatever a unit holds (:mod:`vecrecall.sparse.driving`). A unit is collected when
 it reaches a limit, which follows from the k-th greatest sum so far, known to a bucket of a histogram, and only rises.
-Chunks are cleared as they are left, while they are in the nearest cache.
 """
 
 from __future__ import annotations
 
 from vecrecall.kernels.chunks import (
-    CHUNK, GROUP, any_reaching16, any_reaching8, clear16, clear8, fill16, fill8, first_set, greatest16, greatest8,
-    reaching16, reaching8,
+    CHUNK, FOLD, count16, count8, fill16, fill8, first_set, fold16, fold8, reaching16, reaching8,
 )  # fmt: skip
 from vecrecall.kernels.jit import inlined, inner, int64
 from vecrecall.kernels.memory import load32, load64, load_u16, load_u8, prefetch, store32, store64, store_u16, store_u8
@@ -20,10 +18,11 @@ from vecrecall.sparse.plan import (
 )
 from vecrecall.sparse.postings import RANGE
 from vecrecall.sparse.scratch import (
-    ACCUMULATORS, CHOSEN, COUNTS, FACTORS, FLOORS, LISTS, ROUNDINGS, SIGNS, SPANS, VALUES,
+    ACCUMULATORS, CHOSEN, COUNTS, FACTORS, FLOORS, LISTS, MAXIMA, REACHED, ROUNDINGS, SIGNS, SPANS, VALUES,
 )
 
-_SAMPLES = 128  # chunks whose maxima give a first limit
+_MOST_FOLDED = CHUNK * FOLD // 4  # answers that maxima give a good first limit for
+_STRIP = 128  # chunks that are looked through, and then cleared while they are in the nearest cache
 
 
 @inner
@@ -77,35 +76,32 @@ def _bury(plan, scratch, r, wide):
 
 
 @inlined
-def _first_limit(scratch, n_chunks, k, bias, shift, wide):
-    """A bucket that k units reach, for certain: from the greatest sums of some chunks."""
-    accumulators, counts = load64(scratch, ACCUMULATORS), load64(scratch, COUNTS)
-    step, level, n_above = n_chunks // _SAMPLES, int64(0), int64(0)
-    for c in range(0, step * _SAMPLES, step):
-        if wide:
-            value = greatest16(accumulators + 2 * CHUNK * c)
-        else:
-            value = greatest8(accumulators + CHUNK * c)
-        bucket = (value - bias) >> shift
-        if bucket > level:
-            store32(counts, bucket, load32(counts, bucket) + 1)
-            n_above += 1
-            while n_above >= k:
-                level += 1
-                n_above -= load32(counts, level)
+def _count(maxima, limit, wide):
+    if wide:
+        return count16(maxima, limit)
+    return count8(maxima, limit)
+
+
+@inlined
+def _first_level(scratch, n_chunks, k, bias, shift, n_buckets, most, wide):
+    """A bucket that k units reach, for certain: one that as many of the maxima of a range reach."""
+    accumulators, maxima = load64(scratch, ACCUMULATORS), load64(scratch, MAXIMA)
+    if wide:
+        fold16(accumulators, n_chunks, maxima)
+    else:
+        fold8(accumulators, n_chunks, maxima)
+    level, step = int64(0), n_buckets >> 1
+    while step > 0:
+        limit = bias + ((level + step) << shift)
+        if limit <= most and _count(maxima, limit, wide) >= k:
+            level += step
+        step >>= 1
     return level
 
 
 @inner
 def _limit(level, heap_factor, slack, least, bias, shift):
     return bias + max(int64(1), max(least, int64(heap_factor * (level << shift)) - slack))
-
-
-@inlined
-def _any_reaching(group, limit, wide):
-    if wide:
-        return any_reaching16(group, limit)
-    return any_reaching8(group, limit)
 
 
 @inlined
@@ -116,12 +112,13 @@ def _reaching(chunk, limit, wide):
 
 
 @inlined
-def _start(scratch, n_chunks, bias, wide):
-    """Bring sums to the bias; they are zero between ranges."""
-    if bias > 0 and wide:
-        fill16(load64(scratch, ACCUMULATORS), n_chunks * CHUNK, bias)
-    elif bias > 0:
-        fill8(load64(scratch, ACCUMULATORS), n_chunks * CHUNK, bias)
+def _fill(scratch, lo, hi, value, wide):
+    """Give all sums of chunks lo..hi one value: the bias before lists are added, zero when they were looked through."""
+    accumulators = load64(scratch, ACCUMULATORS)
+    if wide:
+        fill16(accumulators + 2 * CHUNK * lo, (hi - lo) * CHUNK, value)
+    else:
+        fill8(accumulators + CHUNK * lo, (hi - lo) * CHUNK, value)
 
 
 @inlined
@@ -131,39 +128,59 @@ def _forget_counts(scratch, n_buckets):
 
 
 @inlined
-def _collect(plan, scratch, first, n_chunks, n, k, heap_factor, slack, least, level, n_above, bias, shift, wide):
-    """Collect and clear a range, whose first unit is ``first``; returns (how many by now, level, units above it)."""
+def _list_reached(scratch, lo, hi, limit, wide):
+    """Of chunks lo..hi write those that hold a sum of at least a limit to REACHED; returns how many.
+
+    There is no branch: whether a chunk holds any cannot be foreseen.
+    """
+    accumulators, reached, m = load64(scratch, ACCUMULATORS), load64(scratch, REACHED), int64(0)
+    for c in range(lo, hi):
+        store32(reached, m, c)
+        m += int64(_reaching(accumulators + (2 * CHUNK * c if wide else CHUNK * c), limit, wide) != 0)
+    return m
+
+
+@inlined
+def _collect(plan, scratch, first, lo, hi, n, k, heap_factor, slack, least, level, n_above, bias, shift, wide):
+    """Collect from chunks lo..hi of a range whose first unit is ``first``; returns (how many now, level, above it)."""
     counts, chosen, values = load64(scratch, COUNTS), load64(scratch, CHOSEN), load64(scratch, VALUES)
     accumulators, heads, block = load64(scratch, ACCUMULATORS), load64(plan, HEADS), load64(plan, BLOCK)
-    limit = _limit(level, heap_factor, slack, least, bias, shift)
-    for g in range(0, n_chunks, GROUP):
-        group = accumulators + (2 * CHUNK * g if wide else CHUNK * g)
-        for c in range(GROUP if _any_reaching(group, limit, wide) else 0):
-            chunk = group + (2 * CHUNK * c if wide else CHUNK * c)
-            mask = _reaching(chunk, limit, wide)
-            while mask != 0:
-                place = first_set(mask)
-                mask &= mask - 1
-                value = (load_u16(chunk, place) if wide else load_u8(chunk, place)) - bias
-                unit = first + CHUNK * (g + c) + place
-                store32(chosen, n, unit)
-                store32(values, n, value)
-                prefetch(heads + 8 * block * unit)
-                n += 1
-                bucket = value >> shift
-                if bucket > level:
-                    store32(counts, bucket, load32(counts, bucket) + 1)
-                    n_above += 1
-                    if n_above >= k:
-                        while n_above >= k:
-                            level += 1
-                            n_above -= load32(counts, level)
-                        limit = _limit(level, heap_factor, slack, least, bias, shift)
-        if wide:
-            clear16(group)
-        else:
-            clear8(group)
+    reached, limit = load64(scratch, REACHED), _limit(level, heap_factor, slack, least, bias, shift)
+    for i in range(_list_reached(scratch, lo, hi, limit, wide)):
+        c = load32(reached, i)
+        chunk = accumulators + (2 * CHUNK * c if wide else CHUNK * c)
+        mask = _reaching(chunk, limit, wide)
+        while mask != 0:
+            place = first_set(mask)
+            mask &= mask - 1
+            value = (load_u16(chunk, place) if wide else load_u8(chunk, place)) - bias
+            unit = first + CHUNK * c + place
+            store32(chosen, n, unit)
+            store32(values, n, value)
+            prefetch(heads + 8 * block * unit)
+            n += 1
+            bucket = value >> shift
+            above = int64(bucket > level)
+            store32(counts, bucket, load32(counts, bucket) + above)
+            n_above += above
+            if n_above >= k:
+                while n_above >= k:
+                    level += 1
+                    n_above -= load32(counts, level)
+                limit = _limit(level, heap_factor, slack, least, bias, shift)
     return n, level, n_above
+
+
+@inner
+def tighten(scratch, n, limit):
+    """Of n candidates keep those that reach the last limit; returns how many."""
+    chosen, values = load64(scratch, CHOSEN), load64(scratch, VALUES)
+    m = int64(0)
+    for j in range(n):
+        unit, value = load32(chosen, j), load32(values, j)
+        store32(chosen, m, unit)
+        m += int64(value >= limit)
+    return m
 
 
 @inner
@@ -181,28 +198,19 @@ def find_candidates(plan, scratch, n_lists, k, heap_factor, slack, least, bias, 
         if _limit(level, heap_factor, slack, least, bias, shift) > most:  # no sum reaches it, nor will one
             break
         size = min(int64(RANGE), n_units - r * RANGE)
-        n_chunks = (size + CHUNK * GROUP - 1) // (CHUNK * GROUP) * GROUP
-        _start(scratch, n_chunks, bias, wide)
+        n_chunks = (size + CHUNK * FOLD - 1) // (CHUNK * FOLD) * FOLD
+        if bias > 0:
+            _fill(scratch, int64(0), n_chunks, bias, wide)
         _add_lists(plan, scratch, n_lists, wide)
         _bury(plan, scratch, r, wide)
         if r + 1 < n_ranges:
             _ask_for_lists(plan, scratch, r + 1, n_lists)  # arrives while sums are looked through
-        if r == 0 and k <= _SAMPLES // 4 and n_chunks >= _SAMPLES:
-            level = _first_limit(scratch, n_chunks, k, bias, shift, wide)
-            _forget_counts(scratch, n_buckets)
-        n, level, n_above = _collect(
-            plan, scratch, r * RANGE, n_chunks, n, k, heap_factor, slack, least, level, n_above, bias, shift, wide
-        )
+        if r == 0 and k <= _MOST_FOLDED:
+            level = _first_level(scratch, n_chunks, k, bias, shift, n_buckets, most, wide)
+        for lo in range(0, n_chunks, _STRIP):
+            hi, first = min(lo + _STRIP, n_chunks), r * RANGE
+            n, level, n_above = _collect(
+                plan, scratch, first, lo, hi, n, k, heap_factor, slack, least, level, n_above, bias, shift, wide
+            )
+            _fill(scratch, lo, hi, int64(0), wide)
     return n, max(least, int64(heap_factor * (level << shift)) - slack)
-
-
-@inner
-def tighten(scratch, n, limit):
-    """Of n candidates keep those that reach the last limit; returns how many."""
-    chosen, values = load64(scratch, CHOSEN), load64(scratch, VALUES)
-    m = int64(0)
-    for j in range(n):
-        unit, value = load32(chosen, j), load32(values, j)
-        store32(chosen, m, unit)
-        m += int64(value >= limit)
-    return m

@@ -86,11 +86,11 @@ def _flat(postings: Postings, n_units: int) -> tuple[np.ndarray, np.ndarray, np.
     if (lengths < 0).any() or (starts[:1, 0] != 0).any() or (starts[1:, 0] != starts[:-1, -1]).any():
         raise CorruptIndexError("posting lists do not follow each other")
     n = int(starts[-1, -1]) if len(starts) else 0
-    if len(postings.units) != n or n_ranges != max(1, -(-n_units // RANGE)):
-        raise CorruptIndexError(f"there are {len(postings.units)} postings in {n_ranges} ranges, expected {n}")
+    if postings.n != n or n_ranges != max(1, -(-n_units // RANGE)):
+        raise CorruptIndexError(f"there are {postings.n} postings in {n_ranges} ranges, expected {n}")
     lists = np.repeat(np.arange(postings.n_lists), lengths.sum(axis=1))
     ranges = np.repeat(np.tile(np.arange(n_ranges), postings.n_lists), lengths.reshape(-1))
-    units = ranges * RANGE + postings.units
+    units = ranges * RANGE + postings.units[:n]
     if (units >= n_units).any():
         raise CorruptIndexError("a posting names a unit out of the segment")
     impacts = postings.impacts[:n] if len(postings.impacts) >= n else np.full(n, 255, np.uint8)

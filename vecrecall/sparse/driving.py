@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from vecrecall.kernels.jit import inner, int64
+from vecrecall.kernels.jit import inlined, inner, int64
 from vecrecall.kernels.keys import key_of, select_least
 from vecrecall.kernels.memory import load32, load64, load_f32, load_f64, store64, store_f64
 from vecrecall.sparse.plan import GREATEST, LEFT, N_RANGES, SIGNED, STARTS
@@ -19,6 +19,7 @@ from vecrecall.sparse.scratch import FACTORS, FLOORS, KEYS, LISTS, MASSES, ROUND
 NOTHING = 256  # a floor that no impact reaches
 TOP8, TOP16 = 252.0, 65000.0  # greatest sums that are aimed at
 _NEAREST, _UP = 128, 255
+_LAST_KEY = 2**63 - 1
 _STEPS = 24  # of bisection
 _TINIEST = 3e-45  # scores that differ by less may be the same float32
 
@@ -48,28 +49,39 @@ def list_terms(plan, scratch, n_terms, all_lists):
     return n
 
 
+@inlined
+def _keep_lists(scratch, n, least, last):
+    """Of n lists keep those of a mass of ``least`` and more, whose keys are not after the last; returns how many."""
+    lists, masses, signs = load64(scratch, LISTS), load64(scratch, MASSES), load64(scratch, SIGNS)
+    m = int64(0)
+    for j in range(n):
+        mass = load_f64(masses, j)
+        store64(lists, m, load64(lists, j))
+        store64(signs, m, load64(signs, j))
+        store_f64(masses, m, mass)
+        m += int64(mass >= least) & int64(key_of(np.float32(mass), j) <= last)
+    return m
+
+
 @inner
-def keep_heaviest(scratch, n, cut):
-    """Of n lists keep the ``cut`` of greatest mass; of equal ones the first. Returns how many."""
+def keep_heaviest(scratch, n, cut, impact_cut):
+    """Of n lists keep the ``cut`` of greatest mass, of equal ones the first; returns how many.
+
+    Lists that cannot contribute ``impact_cut`` times the greatest mass go first: none of their postings would be added.
+    """
+    masses, keys, most, any_key = load64(scratch, MASSES), load64(scratch, KEYS), 0.0, int64(_LAST_KEY)
+    for j in range(n):
+        most = max(most, load_f64(masses, j))
+    n = _keep_lists(scratch, n, impact_cut * most, any_key)
     if n <= cut:
         return n
-    lists, masses, signs, keys = (
-        load64(scratch, LISTS), load64(scratch, MASSES), load64(scratch, SIGNS), load64(scratch, KEYS),
-    )
     for j in range(n):
         store64(keys, j, key_of(np.float32(load_f64(masses, j)), j))
     select_least(keys, n, cut)
-    last = load64(keys, 0)
+    last = load64(keys, int64(0))
     for j in range(1, cut):
         last = max(last, load64(keys, j))
-    m = int64(0)
-    for j in range(n):
-        if key_of(np.float32(load_f64(masses, j)), j) <= last:
-            store64(lists, m, load64(lists, j))
-            store64(signs, m, load64(signs, j))
-            store_f64(masses, m, load_f64(masses, j))
-            m += 1
-    return m
+    return _keep_lists(scratch, n, 0.0, last)
 
 
 @inner

@@ -15,14 +15,14 @@ from vecrecall.file import File
 from vecrecall.hits import Hits
 from vecrecall.ids import Ids
 from vecrecall.index import Index, restore_shared
-from vecrecall.inputs import as_count, as_recall
+from vecrecall.inputs import as_count, as_flag, as_recall
 from vecrecall.progress import progress_bar
 from vecrecall.sections import restored_curve
 from vecrecall.sparse import stored
 from vecrecall.sparse.calibration import LADDER, NAMES, measured_curve
 from vecrecall.sparse.check import check_content
 from vecrecall.sparse.content import MOST, Content
-from vecrecall.sparse.parameters import DEFAULTS, Parameters, Settings, as_share
+from vecrecall.sparse.parameters import DEFAULTS, Parameters, Settings
 from vecrecall.sparse.searcher import Searcher
 from vecrecall.threads import Workers, n_threads
 
@@ -141,7 +141,7 @@ class SparseIndex(Index):
         ============================================ =========================================================
 
         Memory: about 8 bytes an entry (5 of them in the file: posting lists are made when it is loaded), 12 a document,
-        and 8 for each column and 65,536 documents. A build needs about 25 bytes an entry more while it runs.
+        and 8 for each column and 32,768 documents. A build needs about 25 bytes an entry more while it runs.
         """
         n_workers = n_threads(threads)
         csr = as_csr(D)
@@ -289,31 +289,28 @@ class SparseIndex(Index):
         UserWarning
             If no settings reached the target on the queries it was measured on; the best are taken.
         """
-        k = as_count(k, "k")
-        settings = DEFAULTS
-        if query_cut is not None or heap_factor is not None or impact_cut is not None:
-            refuse_beside(target_recall, query_cut=query_cut, heap_factor=heap_factor, impact_cut=impact_cut)
-            settings = _settings(query_cut, heap_factor, impact_cut, exact)
-        elif target_recall is not None:
-            refuse_beside(target_recall, exact=exact or None)
+        k, exact = as_count(k, "k"), exact if exact is False or exact is True else as_flag(exact, "exact")
+        if target_recall is not None:
+            refuse_beside(
+                target_recall, query_cut=query_cut, heap_factor=heap_factor, impact_cut=impact_cut, exact=exact or None
+            )
             settings = self._chosen(k, as_recall(target_recall), n_threads(threads))
+        elif query_cut is None and heap_factor is None and impact_cut is None:
+            settings = DEFAULTS
+        else:
+            _refuse_settings_beside_exact(exact, query_cut, heap_factor, impact_cut)
+            settings = Settings.checked(query_cut, heap_factor, impact_cut)
         searcher = self._searcher
-        alone = type(Q) in _CSR and Q.shape == (1, self._dim) and searcher.n_living > 0 and threads is None
-        if alone and Q.data.dtype is _FLOAT32 and Q.indices.dtype is _INT32 and _plain(Q):
-            slots, distances, evals = searcher.answer_one(Q.indices, Q.data, k, settings, bool(exact))
+        if threads is None and searcher.n_living > 0 and type(Q) in _CSR and _is_one_row(Q, self._dim):
+            ids, distances, evals = searcher.answer_one(Q.indices, Q.data, k, settings, exact)
             if evals[0] >= 0:  # else it is not in order
-                outer = slots if searcher.ids.kind == "range" else searcher.ids.outer(slots)
-                return Hits(outer, distances, evals, "ip")
+                return Hits(ids, distances, evals, "ip")
         queries, single = as_sparse_queries(Q, self._dim)
-        if single:
-            n_threads(threads)
-            slots, distances, evals = searcher.answer_one(queries.columns, queries.values, k, settings, bool(exact))
-            outer = slots if searcher.ids.kind == "range" else searcher.ids.outer(slots)
-            return Hits(outer[0], distances[0], int(evals[0]), "ip")
         n_workers = 1 if queries.n == 1 and threads is None else n_threads(threads)
-        slots, distances, evals = searcher.answer(queries, k, settings, bool(exact), n_workers)
-        outer = slots if searcher.ids.kind == "range" else searcher.ids.outer(slots)
-        return Hits(outer, distances, evals, "ip")
+        if single:
+            ids, distances, evals = searcher.answer_one(queries.columns, queries.values, k, settings, exact)
+            return Hits(ids[0], distances[0], int(evals[0]), "ip")
+        return Hits(*searcher.answer(queries, k, settings, exact, n_workers), "ip")
 
     def _chosen(self, k: int, target: float, n_workers: int) -> Settings:
         """Settings for a recall@k; measures the curve if there is none of this size."""
@@ -413,19 +410,17 @@ class SparseIndex(Index):
         return index
 
 
-def _plain(row: Any) -> bool:
-    """Whether the arrays of a CSR row are of the one type that the kernel is compiled for."""
-    return row.data.flags.carray and row.indices.flags.carray
+def _is_one_row(Q: Any, dim: int) -> bool:
+    """Whether a CSR matrix is one row of arrays of the types that the kernel is compiled for."""
+    columns, values = Q.indices, Q.data
+    return (
+        Q.shape == (1, dim) and values.dtype is _FLOAT32 and columns.dtype is _INT32
+        and values.flags.carray and columns.flags.carray
+    )  # fmt: skip
 
 
-def _settings(query_cut: Any, heap_factor: Any, impact_cut: Any, exact: bool) -> Settings:
-    """Settings with the defaults for what is None."""
+def _refuse_settings_beside_exact(exact: bool, query_cut: Any, heap_factor: Any, impact_cut: Any) -> None:
     if exact:
         given = {"query_cut": query_cut, "heap_factor": heap_factor, "impact_cut": impact_cut}
         what = ", ".join(f"{name}={value}" for name, value in given.items() if value is not None)
         raise ValueError(f"exact=True was given with {what}, which only approximate search has; leave one out")
-    return Settings(
-        DEFAULTS.query_cut if query_cut is None else as_count(query_cut, "query_cut"),
-        DEFAULTS.heap_factor if heap_factor is None else as_share(heap_factor, "heap_factor"),
-        DEFAULTS.impact_cut if impact_cut is None else as_share(impact_cut, "impact_cut", zero=True),
-    )

@@ -5,27 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from vecrecall.inputs import as_choice, as_count, as_seed
+from vecrecall.inputs import as_choice, as_count, as_seed, as_share
 
 LAYOUTS = ("impact", "blocked")
 KEEPS = ("f24", "f32")
 BLOCK_SIZE = 4
 MANY = 400_000  # documents from which on blocks are the faster layout, as measured on generated collections
-
-
-def as_share(value: Any, name: str, *, zero: bool = False) -> float:
-    """Return `value` as a float after checking that it is above 0 (or 0, if allowed) and at most 1."""
-    if type(value) is float and 0 < value <= 1:  # searches are short, and look at each of their settings
-        return value
-    least = "from 0" if zero else "above 0"
-    if isinstance(value, (bool, np.bool_, str)) or np.ndim(value) or not hasattr(value, "__float__"):
-        raise TypeError(f"{name} is {value!r}, expected a number {least} to 1")
-    share = float(value)
-    if not (0 < share <= 1 or (zero and share == 0)):
-        raise ValueError(f"{name} is {value!r}, expected a number {least} to 1")
-    return share
 
 
 @dataclass(frozen=True)
@@ -90,6 +75,15 @@ class Settings(NamedTuple):
     query_cut: int
     heap_factor: float
     impact_cut: float
+
+    @classmethod
+    def checked(cls, query_cut: Any, heap_factor: Any, impact_cut: Any) -> Settings:
+        """Settings, the default for what is None, or an error that says what was given and what is allowed."""
+        return cls(
+            DEFAULTS.query_cut if query_cut is None else as_count(query_cut, "query_cut"),
+            DEFAULTS.heap_factor if heap_factor is None else as_share(heap_factor, "heap_factor"),
+            DEFAULTS.impact_cut if impact_cut is None else as_share(impact_cut, "impact_cut", zero=True),
+        )
 
 
 DEFAULTS = Settings(query_cut=32, heap_factor=0.9, impact_cut=0.1)

@@ -1,7 +1,7 @@
 """Posting lists in the order of impact, by list and range of units.
 
 A unit is a document, or a block of neighbouring ones whose weights are the greatest of its documents. Its place in a
-range of 65,536 takes 16 bits, its impact 8: the weight as a share of the list's greatest, rounded up, so that what a
+range of 32,768 takes 16 bits, its impact 8: the weight as a share of the list's greatest, rounded up, so that what a
 posting adds to a score is never understated. Within a list and range the greatest impacts come first: all postings
 whose contribution reaches something are a prefix.
 """
@@ -16,7 +16,7 @@ from vecrecall.kernels.jit import kernel
 from vecrecall.kernels.postings import LOOK
 from vecrecall.threads import Workers
 
-RANGE = 65536
+RANGE = 32768
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,8 +25,9 @@ class Postings:
     ----------
     starts : ndarray of int64, shape (n_lists, n_ranges + 1)
         Postings of list t in range r: [starts[t, r], starts[t, r + 1]).
-    units : ndarray of uint16, shape (m,)
-    impacts : ndarray of uint8, shape (m,)
+    units : ndarray of uint16, shape (m + LOOK,)
+    impacts : ndarray of uint8, shape (m + LOOK,), or (LOOK,) where all are the same
+        The last LOOK of units and impacts are no postings: kernels read as many at once.
     greatest : ndarray of float32, shape (n_lists,)
         Greatest weight (of a list of negative ones: greatest absolute value) of each list.
     left : ndarray of float32, shape (n_lists,)
@@ -43,6 +44,10 @@ class Postings:
         """Bytes held."""
         arrays = (self.starts, self.units, self.impacts, self.greatest, self.left)
         return sum(array.nbytes for array in arrays)
+
+    @property
+    def n(self) -> int:
+        return len(self.units) - LOOK
 
     @property
     def n_lists(self) -> int:
@@ -123,7 +128,7 @@ def build_postings(
     starts[:, 0] = np.concatenate([[0], np.cumsum(total)])[:-1]
     np.cumsum(counts.T, axis=1, out=starts[:, 1:])
     starts[:, 1:] += starts[:, :1]
-    units, impacts = np.empty(len(lists), np.uint16), np.zeros(len(lists) + LOOK, np.uint8)
+    units, impacts = np.zeros(len(lists) + LOOK, np.uint16), np.zeros(len(lists) + LOOK, np.uint8)
 
     def fill(r: int, _: int) -> None:
         first, last = r * RANGE, min(n, (r + 1) * RANGE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vecrecall.kernels.chunks import CHUNK
+from vecrecall.kernels.chunks import CHUNK, FOLD
 from vecrecall.kernels.memory import address
 from vecrecall.sparse.postings import RANGE
 from vecrecall.vectors.memory import aligned_zeros
@@ -12,8 +12,8 @@ from vecrecall.vectors.memory import aligned_zeros
 # Fields of the head (int64 each): addresses of parts, then what a kernel keeps there.
 (
     WEIGHTS, TERM_OF, LISTS, MASSES, FACTORS, ROUNDINGS, FLOORS, SIGNS, SPANS, ACCUMULATORS, COUNTS, CHOSEN, VALUES,
-    PLACES, WIDTHS, KEYS, BEST, N_SCORED,
-) = range(18)  # fmt: skip
+    PLACES, WIDTHS, KEYS, BEST, MAXIMA, REACHED, N_SCORED,
+) = range(20)  # fmt: skip
 _HEAD = 24
 BUCKETS = 1024  # that values of accumulators are counted in
 
@@ -29,6 +29,7 @@ class Scratch:
             ROUNDINGS: lists, FLOORS: lists, SIGNS: lists, SPANS: 2 * lists, ACCUMULATORS: 2 * RANGE,
             COUNTS: 4 * BUCKETS, CHOSEN: 4 * (n_units + CHUNK), VALUES: 4 * (n_units + CHUNK), PLACES: 4 * n_docs,
             WIDTHS: 4 * n_docs, KEYS: 8 * max(n_docs, 2 * n_terms), BEST: 16 * k,
+            MAXIMA: 2 * CHUNK * FOLD, REACHED: 4 * (RANGE // CHUNK + 1),
         }  # fmt: skip
         lines = [-(-n_bytes // 64) + 1 for n_bytes in parts.values()]
         self.memory = aligned_zeros((_HEAD + 8 * sum(lines),), np.int64)

@@ -78,7 +78,7 @@ def _take_weights(plan, scratch, columns, values, lo, hi, dim):
 def _approximate(plan, scratch, n_terms, k, query_cut, heap_factor, impact_cut, weight_sum, floor, out):
     """The k best as far as partial sums tell; how many."""
     n = list_terms(plan, scratch, n_terms, load64(plan, BLOCK) == 1)
-    n = keep_heaviest(scratch, n, query_cut)
+    n = keep_heaviest(scratch, n, query_cut, impact_cut)
     wide = n > _MOST8
     bias = drive_approximately(scratch, n, impact_cut, TOP16 if wide else TOP8)
     shift = int64(_SHIFT16) if wide else int64(0)

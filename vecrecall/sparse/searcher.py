@@ -33,7 +33,7 @@ class Searcher:
     def answer_one(
         self, columns: np.ndarray, values: np.ndarray, k: int, settings: Settings, exact: bool
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(slots (1, k), distances, evals (1,)) of one query; evals -1: it is not in order."""
+        """(ids (1, k), distances, evals (1,)) of one query; evals -1: it is not in order."""
         n_terms, n_best = len(values), min(k, self.n_living)
         scratch = self._scratch(n_terms, n_best)
         slots, distances, evals = np.empty((1, k), np.int64), np.empty((1, k), np.float32), np.empty(1, np.int64)
@@ -44,12 +44,12 @@ class Searcher:
             distances, evals,
         )  # fmt: skip
         self._wait(scratch)
-        return slots, distances, evals
+        return self._outer(slots), distances, evals
 
     def answer(
         self, queries: Csr, k: int, settings: Settings, exact: bool, n_workers: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(slots (q, k), distances, evals) of queries in order."""
+        """(ids (q, k), distances, evals) of queries in order."""
         n_queries, n_best = queries.n, min(k, self.n_living)
         slots, distances = np.empty((n_queries, k), np.int64), np.empty((n_queries, k), np.float32)
         evals = np.empty(n_queries, np.int64)
@@ -65,7 +65,11 @@ class Searcher:
             self._wait(scratch)
 
         run(n_workers, work, 0, n_queries, _SLICE)
-        return slots, distances, evals
+        return self._outer(slots), distances, evals
+
+    def _outer(self, slots: np.ndarray) -> np.ndarray:
+        """The ids of slots; an index that numbers its documents itself calls them by their slots."""
+        return slots if self.ids.kind == "range" else self.ids.outer(slots)
 
     def _scratch(self, n_terms: int, k: int) -> Scratch:
         """Scratch for one call, taken out of those that wait; the caller puts it back."""

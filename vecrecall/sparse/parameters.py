@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from vecrecall.inputs import as_choice, as_count, as_seed, as_share
@@ -79,11 +80,19 @@ class Settings(NamedTuple):
     @classmethod
     def checked(cls, query_cut: Any, heap_factor: Any, impact_cut: Any) -> Settings:
         """Settings, the default for what is None, or an error that says what was given and what is allowed."""
-        return cls(
-            DEFAULTS.query_cut if query_cut is None else as_count(query_cut, "query_cut"),
-            DEFAULTS.heap_factor if heap_factor is None else as_share(heap_factor, "heap_factor"),
-            DEFAULTS.impact_cut if impact_cut is None else as_share(impact_cut, "impact_cut", zero=True),
-        )
+        try:
+            return _checked(query_cut, heap_factor, impact_cut)
+        except TypeError:  # what cannot be a key of the cache: the checks say it better
+            return _checked.__wrapped__(query_cut, heap_factor, impact_cut)
+
+
+@lru_cache(maxsize=256, typed=True)  # a search takes microseconds, and most have the settings of the one before
+def _checked(query_cut: Any, heap_factor: Any, impact_cut: Any) -> Settings:
+    return Settings(
+        DEFAULTS.query_cut if query_cut is None else as_count(query_cut, "query_cut"),
+        DEFAULTS.heap_factor if heap_factor is None else as_share(heap_factor, "heap_factor"),
+        DEFAULTS.impact_cut if impact_cut is None else as_share(impact_cut, "impact_cut", zero=True),
+    )
 
 
 DEFAULTS = Settings(query_cut=32, heap_factor=0.9, impact_cut=0.1)

@@ -13,6 +13,7 @@ from vecrecall.sparse.scratch import Scratch
 from vecrecall.sparse.search import search_kernel
 from vecrecall.threads import run
 
+_INT64, _FLOAT32 = np.dtype(np.int64), np.dtype(np.float32)
 _SLICE = 64  # queries answered by one thread before it takes more
 _KEPT = 1 << 28  # bytes of scratch that wait at most, one at a time
 _FEWEST_TERMS, _FEWEST_ANSWERS = 256, 128  # that scratch has room for
@@ -34,9 +35,9 @@ class Searcher:
         self, columns: np.ndarray, values: np.ndarray, k: int, settings: Settings, exact: bool
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(ids (1, k), distances, evals (1,)) of one query; evals -1: it is not in order."""
-        n_terms, n_best = len(values), min(k, self.n_living)
+        n_terms, n_best = len(values), k if k < self.n_living else self.n_living
         scratch = self._scratch(n_terms, n_best)
-        slots, distances, evals = np.empty((1, k), np.int64), np.empty((1, k), np.float32), np.empty(1, np.int64)
+        slots, distances, evals = np.empty((1, k), _INT64), np.empty((1, k), _FLOAT32), np.empty(1, _INT64)
         scratch.ends[1] = n_terms
         search_kernel(
             self._plans_address, self._n_segments, scratch.address, scratch.ends, columns, values, 0, 1,

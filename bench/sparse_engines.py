@@ -80,14 +80,14 @@ def as_tokens(queries: sparse.csr_array) -> list[dict[str, float]]:
 # ---------------------------------------- ours
 
 
-def ours(docs: sparse.csr_array, k: int, folder: Path) -> list[SparseEngine]:
-    """vr.SparseIndex with the defaults, approximate and exact, asked with a CSR row."""
+def ours(docs: sparse.csr_array, k: int, folder: Path, layout: str | None = None) -> list[SparseEngine]:
+    """vr.SparseIndex with the defaults but for the layout, approximate and exact, asked with a CSR row."""
     import vecrecall as vr
 
-    small = vr.SparseIndex.build(docs[:N_WARM], threads=1)
+    small = vr.SparseIndex.build(docs[:N_WARM], layout=layout, threads=1)
     for more in ({"query_cut": 5, "heap_factor": 0.9, "impact_cut": 0.1}, {"exact": True}):
         small.search(docs[[0]], min(k, N_WARM), **more)
-    index, cost = timed(lambda: vr.SparseIndex.build(docs, threads=1), time.process_time)
+    index, cost = timed(lambda: vr.SparseIndex.build(docs, layout=layout, k=k, threads=1), time.process_time)
     path = folder / "vecrecall.vr"
     index.save(path)
     n_bytes = path.stat().st_size

@@ -80,9 +80,11 @@ def test_block_size_is_that_of_the_units(D: sp.csr_array) -> None:
 def test_large_segments_have_blocks_where_the_layout_is_left_open(
     D: sp.csr_array, Q: sp.csr_array, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vecrecall.sparse.parameters.MANY", 1000)
+    monkeypatch.setattr("vecrecall.sparse.parameters.MANY", 1000 / 10**0.5)
     small, large = SparseIndex.build(D[:999]), SparseIndex.build(D)
     assert (small.layout, large.layout) == ("impact", "blocked")
+    assert SparseIndex.build(D, k=15).layout == "impact"  # many answers are found sooner without
+    assert SparseIndex.build(D[:999], k=9).layout == "blocked"
     assert SparseIndex.build(D, layout="impact").layout == "impact"
     small.add(D[999:])
     small.compact()

@@ -77,6 +77,7 @@ class SparseIndex(Index):
         block_size: int | None = None,
         summary_energy: float | None = None,
         keep: str = "f24",
+        k: int = 10,
         seed: int = 0,
         threads: int | None = None,
         progress: bool = False,
@@ -92,8 +93,8 @@ class SparseIndex(Index):
             Unique; default 0..n-1.
         layout : {None, "impact", "blocked"}
             "impact": lists of single documents. "blocked": documents that share their heaviest terms become
-            neighbours, and lists hold blocks of them, by the greatest weights of each block. Default: "blocked" for
-            segments of 400,000 documents and more, where it is the faster one for small k, else "impact".
+            neighbours, and lists hold blocks of them, by the greatest weights of each block. Default: the faster one
+            for the number of documents and k, "blocked" from 100,000 times the root of k on.
         n_postings : int, optional
             Longest posting list kept: the heaviest postings stay. Default: all.
         alpha : float, default 1.0
@@ -109,6 +110,8 @@ class SparseIndex(Index):
             weight is negative) are known to 2**-39 (2**-30) of it; documents that are merged with others of another
             kind (signed or not, equal or not) are rounded again. Or as float32: scores are exact, for two bytes more
             an entry.
+        k : int, default 10
+            Answers that most searches will ask for, which the layout is chosen for; any k may be asked for.
         seed : int, default 0
             Of the queries that the curve of recall is measured with; nothing of a build is random.
         threads : int, optional
@@ -147,7 +150,7 @@ class SparseIndex(Index):
         csr = as_csr(D)
         parameters = Parameters.checked(
             layout=layout, n_postings=n_postings, alpha=alpha, block_size=block_size, summary_energy=summary_energy,
-            keep=keep, seed=seed,
+            keep=keep, seed=seed, k=k,
         )  # fmt: skip
         index = cls(Content((), csr.dim), Ids(), parameters)
         index._grow(csr, ids, n_workers, progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ from vecrecall.inputs import as_choice, as_count, as_seed, as_share
 LAYOUTS = ("impact", "blocked")
 KEEPS = ("f24", "f32")
 BLOCK_SIZE = 4
-MANY = 400_000  # documents from which on blocks are the faster layout, as measured on generated collections
+MANY = 100_000  # times the root of k: documents from which on blocks are faster, by bench.sparse_layouts
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,12 @@ class Parameters:
     summary_energy: float
     keep: str
     seed: int
+    k: int
 
     @classmethod
     def checked(
-        cls, *, layout: Any, n_postings: Any, alpha: Any, block_size: Any, summary_energy: Any, keep: Any, seed: Any
+        cls, *, layout: Any, n_postings: Any, alpha: Any, block_size: Any, summary_energy: Any, keep: Any, seed: Any,
+        k: Any = 10,
     ) -> Parameters:
         """Parameters, or an error that says what was given and what is allowed."""
         if layout is not None:
@@ -45,7 +48,7 @@ class Parameters:
         return cls(
             layout, n_postings, as_share(alpha, "alpha"), block_size,
             1.0 if summary_energy is None else as_share(summary_energy, "summary_energy"),
-            as_choice(keep, "keep", KEEPS), as_seed(seed),
+            as_choice(keep, "keep", KEEPS), as_seed(seed), as_count(k, "k"),
         )  # fmt: skip
 
     @classmethod
@@ -57,7 +60,7 @@ class Parameters:
 
     def block_of(self, n: int) -> int:
         """Documents in a unit of the posting lists of n documents."""
-        blocked = self.layout == "blocked" or (self.layout is None and n >= MANY)
+        blocked = self.layout == "blocked" or (self.layout is None and n >= MANY * math.sqrt(self.k))
         return self.block_size if blocked else 1
 
     @property

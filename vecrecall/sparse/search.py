@@ -27,10 +27,9 @@ REFUSED = -1  # evals of a query that has to be put in order
 _MOST8 = 128  # lists that sums of 8 bits are fine enough for
 _MOST16 = 30000  # lists that sums of 16 bits have room for
 _BUCKETS8, _SHIFT16 = 256, 6  # sums of 16 bits are counted in BUCKETS, 64 to each
-_SHARE = 0.05  # of all masses, what exact search leaves out of its sums
-_SHARE_OF_THRESHOLD = 0.25  # the same, of a score that all answers reach
+_SHARE = 0.05  # of all masses, what exact search leaves out of its sums for one answer; less for more, by k ** (1 / 3)
+_SHARE_OF_THRESHOLD = 0.15  # the same, of a score that all answers reach
 _GREATEST = 3e38  # float32
-_FEW = 32  # answers, above which such a score is found first
 _ROUGH_CUT, _ROUGH_HEAP_FACTOR, _ROUGH_IMPACT_CUT = 20, 0.9, 0.1
 
 
@@ -104,13 +103,14 @@ def _threshold(plan, scratch, n_terms, k, weight_sum, floor, out):
 def _safely(plan, scratch, n_terms, k, floor, weight_sum, out):
     """The k best for certain; floor: a score that answers have to reach. -1: bounds exclude too little.
 
-    A sum is a bound from below of one document's score, but not where it joins the greatest weights of a block; and
-    where k is great, the k-th score is a small part of what a query could add up to. A threshold is found first then.
+    A sum is a bound from below of one document's score, but not where it joins the greatest weights of a block; a
+    threshold is found first then. The more answers, the smaller a part the k-th score is of what all lists could add
+    up to, and so the less may be left out.
     """
     alone = load64(plan, BLOCK) == 1
     theta, factor = floor, 1.0 - 1e-6 if alone else 0.0
-    share, known = _SHARE, 0.0
-    if k > _FEW or not alone:
+    share, known = _SHARE * np.float64(k) ** (-1.0 / 3.0), 0.0
+    if not alone:
         theta = _threshold(plan, scratch, n_terms, k, weight_sum, floor, out)
         if theta > 0:
             share, known = _SHARE_OF_THRESHOLD, np.float64(theta)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vecrecall.kernels.jit import inlined, inner, int64
+from vecrecall.kernels.jit import boolean, inlined, inner, int64
 from vecrecall.kernels.keys import key_of, score_of, select_least
 from vecrecall.kernels.memory import (
     load32, load64, load_f32, load_f64, load_u8, power_of_two, prefetch, store32, store64, store_f32,
@@ -100,7 +100,7 @@ def _rank_by_codes(plan, scratch, n, weight_sum):
     error, least = load_f64(plan, ERROR) + _ROUNDING, load_f64(plan, TINY) * weight_sum
     m = int64(0)
     for j in range(n):
-        _ask_ahead(plan, scratch, n, j, False)
+        _ask_ahead(plan, scratch, n, j, boolean(False))
         place = load32(places, j)
         first = _first(heads, place)
         length = _first(heads, place + 1) - first
@@ -184,7 +184,7 @@ def rescore(plan, scratch, n, k, weight_sum, floor, out):
         n = _that_may_reach(scratch, n, k, floor)
     places, keys, weights = load64(scratch, PLACES), load64(scratch, KEYS), load64(scratch, WEIGHTS)
     for j in range(n):
-        _ask_ahead(plan, scratch, n, j, True)
+        _ask_ahead(plan, scratch, n, j, boolean(True))
         store64(keys, j, _answer(plan, weights, load32(places, j)))
     kept = min(n, k)
     select_least(keys, n, kept)

@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from vecrecall.kernels.jit import inlined, inner, int64, kernel
+from vecrecall.kernels.jit import boolean, inlined, inner, int64, kernel
 from vecrecall.kernels.keys import score_of, select_least, sort_keys
 from vecrecall.kernels.memory import load32, load64, prefetch, store32, store64, store_f32
 from vecrecall.sparse.candidates import find_candidates, tighten
@@ -48,7 +48,7 @@ def _place_of(terms, n, column):
     return int64(-1)
 
 
-@inner
+@inlined
 def _take_weights(plan, scratch, columns, values, lo, hi, dim):
     """Spread a query's weights over WEIGHTS; (terms, sum of absolute weights), or -1: out of order."""
     weights, term_of, terms = load64(scratch, WEIGHTS), load64(scratch, TERM_OF), load64(plan, TERMS)
@@ -87,7 +87,7 @@ def _approximate(plan, scratch, n_terms, k, query_cut, heap_factor, impact_cut, 
     return rescore(plan, scratch, tighten(scratch, found, limit), k, weight_sum, floor, out)
 
 
-@inner
+@inlined
 def _threshold(plan, scratch, n_terms, k, weight_sum, floor, out):
     """A score that k documents of a segment reach, by an approximate search; ``floor`` if none is found."""
     cut, heap_factor, impact_cut = int64(_ROUGH_CUT), _ROUGH_HEAP_FACTOR, _ROUGH_IMPACT_CUT
@@ -99,7 +99,7 @@ def _threshold(plan, scratch, n_terms, k, weight_sum, floor, out):
     return max(floor, score_of(worst))
 
 
-@inner
+@inlined
 def _safely(plan, scratch, n_terms, k, floor, weight_sum, out):
     """The k best for certain; floor: a score that answers have to reach. -1: bounds exclude too little.
 
@@ -124,27 +124,27 @@ def _safely(plan, scratch, n_terms, k, floor, weight_sum, out):
     if theta > 0:
         least = max(int64(math.floor(np.float64(theta) * (1.0 - 1e-6) * units - left)) - 1, int64(0))
     found, limit = find_candidates(
-        plan, scratch, n, k, factor, slack, least, bias, int64(_SHIFT16), int64(BUCKETS), True
+        plan, scratch, n, k, factor, slack, least, bias, int64(_SHIFT16), int64(BUCKETS), boolean(True)
     )
     if limit < 1:
         return int64(-1)
     return rescore(plan, scratch, tighten(scratch, found, limit), k, weight_sum, theta, out)
 
 
-@inner
+@inlined
 def _of_all(plan, scratch, n_terms, k, floor, weight_sum, surely, out):
     """The k best of all documents that share a term with the query; surely: also where lists were pruned."""
-    n, found, none = list_terms(plan, scratch, n_terms, True), int64(-1), int64(0)
+    n, found, none = list_terms(plan, scratch, n_terms, boolean(True)), int64(-1), int64(0)
     if n <= _MOST16 and floor == -np.inf and not (surely and load64(plan, LEFT)):
         drive_by_touch(scratch, n)
         never = load64(plan, N_UNITS) + 1
         found, _ = find_candidates(
-            plan, scratch, n, never, 1.0, none, int64(1), none, int64(_SHIFT16), int64(BUCKETS), True
+            plan, scratch, n, never, 1.0, none, int64(1), none, int64(_SHIFT16), int64(BUCKETS), boolean(True)
         )
     return rescore(plan, scratch, found, k, weight_sum, floor, out)
 
 
-@inner
+@inlined
 def _merge(scratch, held, new, k):
     """Of held + new keys in BEST keep the k best, in order."""
     best, n = load64(scratch, BEST), min(held + new, k)
@@ -154,7 +154,7 @@ def _merge(scratch, held, new, k):
     return n
 
 
-@inner
+@inlined
 def _search_segment(plan, scratch, n_terms, k, held, cut, heap_factor, impact_cut, exact, weight_sum):
     """Add a segment's answers to the ``held`` ones in BEST; returns how many there are then."""
     best = load64(scratch, BEST)
@@ -171,7 +171,7 @@ def _search_segment(plan, scratch, n_terms, k, held, cut, heap_factor, impact_cu
     return _merge(scratch, held, new, k)
 
 
-@inner
+@inlined
 def _search_one(plans, n_segments, scratch, columns, values, lo, hi, dim, k, cut, heap_factor, impact_cut, exact):
     """Leave the best of all segments in BEST, in order; how many, or REFUSED."""
     held = int64(0)

@@ -280,7 +280,9 @@ def as_flag(value: Any, name: str) -> bool:
     >>> as_flag(True, "exact")
     True
     """
-    if not isinstance(value, (bool, np.bool_)):
+    if value is True or value is False:  # see as_count
+        return value
+    if not isinstance(value, np.bool_):
         raise TypeError(f"{name} is {value!r}, expected True or False")
     return bool(value)
 

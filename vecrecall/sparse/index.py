@@ -292,7 +292,7 @@ class SparseIndex(Index):
         UserWarning
             If no settings reached the target on the queries it was measured on; the best are taken.
         """
-        k, exact = as_count(k, "k"), exact if exact is False or exact is True else as_flag(exact, "exact")
+        k, exact = as_count(k, "k"), as_flag(exact, "exact")
         if target_recall is not None:
             refuse_beside(
                 target_recall, query_cut=query_cut, heap_factor=heap_factor, impact_cut=impact_cut, exact=exact or None

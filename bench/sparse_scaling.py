@@ -1,7 +1,7 @@
 """Sparse search by the number of documents: time a query, memory and build on generated sets.
 
     python -m bench.sparse_scaling --plot docs/images/sparse-scaling.png
-    python -m bench.sparse_scaling --sizes 100000,1000000 --seismic-up-to 100000
+    python -m bench.sparse_scaling --sizes 200000,500000,1000000 --seismic-at 200000,1000000
 
 Every size is measured as bench.sparse_speed does: one thread on one core, one query a call, settings chosen on one
 half of the queries and timed on the other. Seismic's times are those of the better of its two builds. The exponent is
@@ -140,7 +140,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="documents, separated by commas")
-    parser.add_argument("--seismic-up-to", type=int, default=0, metavar="N", help="measure Seismic up to that size")
+    parser.add_argument("--seismic-at", default="", metavar="SIZES", help="measure Seismic beside, at these sizes")
     parser.add_argument("--queries", type=int, default=400, help="half of them choose settings, half are timed")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--cache", type=Path, help="folder that keeps Seismic's indexes for the next run")
@@ -149,8 +149,9 @@ def main() -> None:
     pin_threads(1)
     pin_core()
     rows = []
+    with_seismic = {int(size) for size in args.seismic_at.split(",") if size}
     for n in sorted(int(size) for size in args.sizes.split(",")):
-        rows.append(measured(n, args.queries, args.rounds, n <= args.seismic_up_to, args.cache))
+        rows.append(measured(n, args.queries, args.rounds, n in with_seismic, args.cache))
         show_table(rows)
     if args.plot:
         draw(rows, args.plot)

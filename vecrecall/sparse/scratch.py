@@ -33,13 +33,9 @@ class Scratch:
         }  # fmt: skip
         lines = [-(-n_bytes // 64) + 1 for n_bytes in parts.values()]
         self.memory = aligned_zeros((_HEAD + 8 * sum(lines),), np.int64)
-        self.address = address(self.memory)
+        self.address, self.nbytes = address(self.memory), self.memory.nbytes
         self.ends = np.zeros(2, np.int64)  # of a single query
         at = _HEAD
         for part, n_lines in zip(parts, lines):
             self.memory[part] = self.address + 8 * at
             at += 8 * n_lines
-
-    def serves(self, n_terms: int, k: int) -> bool:
-        """Whether a call of this size fits."""
-        return n_terms <= self.n_terms and k <= self.k

@@ -73,14 +73,13 @@ class Searcher:
         return slots if self.ids.kind == "range" else self.ids.outer(slots)
 
     def _scratch(self, n_terms: int, k: int) -> Scratch:
-        """Scratch for one call, taken out of those that wait; the caller puts it back."""
-        while self._idle:
-            try:
-                scratch = self._idle.pop()
-            except IndexError:  # another thread was faster
-                break
-            if scratch.serves(n_terms, k):
+        """Scratch for one call, taken out of those that wait; the caller puts it back. One too small is dropped."""
+        try:
+            scratch = self._idle.pop()
+            if n_terms <= scratch.n_terms and k <= scratch.k:
                 return scratch
+        except IndexError:  # none waits
+            pass
         of = self.content.segments
         return Scratch(
             n_terms=max(n_terms, _FEWEST_TERMS), k=max(k, _FEWEST_ANSWERS), n_docs=max((s.n for s in of), default=0),
@@ -89,9 +88,9 @@ class Searcher:
         )  # fmt: skip
 
     def _wait(self, scratch: Scratch) -> None:
-        if scratch.memory.nbytes <= _KEPT:
+        if scratch.nbytes <= _KEPT:
             self._idle.append(scratch)
 
     def nbytes(self) -> int:
         """Bytes of scratch that wait."""
-        return sum(scratch.memory.nbytes for scratch in self._idle)
+        return sum(scratch.nbytes for scratch in self._idle)

@@ -211,7 +211,7 @@ def as_count(value: Any, name: str, *, least: int = 1) -> int:
     """
     if type(value) is int and value >= least:  # searches are short, and look at each of their numbers
         return value
-    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
+    if isinstance(value, (bool, np.bool_)) or np.ndim(value) or not hasattr(value, "__index__"):
         raise TypeError(f"{name} is {value!r}, expected an integer of at least {least}")
     count = index(value)
     if count < least:
@@ -238,9 +238,13 @@ def as_reduce(value: Any) -> "str | int | None":
 
 def as_number(value: Any, name: str, expected: str = "a number") -> float:
     """Return `value` as a float after checking that it is one real number; `expected` is what messages ask for."""
-    if isinstance(value, (bool, np.bool_, str)) or np.ndim(value) or not hasattr(value, "__float__"):
+    no_number = isinstance(value, (bool, np.bool_, str, np.complexfloating)) or np.ndim(value)
+    if no_number or not hasattr(value, "__float__"):
         raise TypeError(f"{name} is {value!r}, expected {expected}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{name} is beyond what float64 holds, expected {expected}") from None
 
 
 def as_share(value: Any, name: str, *, zero: bool = False, example: float | None = None) -> float:

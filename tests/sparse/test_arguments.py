@@ -240,6 +240,9 @@ REFUSED_SEARCHES = [
     ({"query_cut": 0}, ValueError, "query_cut is 0, expected an integer of at least 1"),
     ({"query_cut": 2.5}, TypeError, "query_cut is 2.5, expected"),
     ({"query_cut": "all"}, TypeError, "query_cut is 'all', expected"),
+    ({"query_cut": [3]}, TypeError, "query_cut is \\[3\\], expected"),
+    ({"query_cut": np.array([3])}, TypeError, "query_cut is array\\(\\[3\\]\\), expected"),
+    ({"exact": "no"}, TypeError, "exact is 'no', expected True or False"),
     ({"heap_factor": 0}, ValueError, f"heap_factor is 0, {NUMBER}"),
     ({"heap_factor": 0.0}, ValueError, f"heap_factor is 0.0, {NUMBER}"),
     ({"heap_factor": 1.01}, ValueError, f"heap_factor is 1.01, {NUMBER}"),
@@ -249,6 +252,8 @@ REFUSED_SEARCHES = [
     ({"impact_cut": -0.1}, ValueError, f"impact_cut is -0.1, {ZERO}"),
     ({"impact_cut": 1.5}, ValueError, f"impact_cut is 1.5, {ZERO}"),
     ({"impact_cut": "0"}, TypeError, f"impact_cut is '0', {ZERO}"),
+    ({"impact_cut": np.complex64(0.5)}, TypeError, "impact_cut is .*, expected a number"),
+    ({"impact_cut": 10**400}, ValueError, "impact_cut is beyond what float64 holds, expected a number"),
     ({"exact": True, "query_cut": 5}, ValueError, "exact=True was given with query_cut=5, which only approximate"),
     (
         {"exact": True, "heap_factor": 0.5, "impact_cut": 0.0}, ValueError,
@@ -269,8 +274,9 @@ def test_a_search_that_cannot_be_meant_is_refused_and_changes_nothing(
     asked = SparseIndex.build(D[:0]) if how == "empty index" else index
     before = asked.search(Q, k=4).ids.tolist()
     for _ in range(2):
-        with pytest.raises(error, match=words):
+        with pytest.raises(error, match=words) as raised:
             asked.search(given, **arguments)
+        assert raised.value.__context__ is None or raised.value.__suppress_context__  # it is said once
     assert asked.search(Q, k=4).ids.tolist() == before
 
 

@@ -36,7 +36,7 @@ F = np.float32
 CALLER = Workers(1)
 WIDE = pytest.mark.parametrize("wide", [False, True])
 PARAMETERS = Parameters.checked(
-    layout=None, n_postings=None, alpha=1.0, block_size=None, summary_energy=None, keep="f24", seed=0
+    layout=None, n_postings=None, alpha=1.0, block_size=None, summary_energy=None, keep="f24", seed=0, k=10
 )
 
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vecrecall.sparse.index import SparseIndex
+from vecrecall.sparse.postings import RANGE
 
 HUGE = 2**31
 LAYOUTS = ("impact", "blocked")
@@ -227,7 +228,7 @@ def test_a_query_of_unknown_columns_has_no_answers(columns: int, layout: str, ro
         assert index.search({unknown: 3.0, 0: 1.0}, k=4, exact=exact).counts == 4
 
 
-@pytest.mark.parametrize(("layout", "n"), [("impact", 65_536), ("impact", 66_000), ("blocked", 8 * 65_536 + 500)])
+@pytest.mark.parametrize(("layout", "n"), [("impact", RANGE), ("impact", RANGE + 464), ("blocked", 8 * RANGE + 500)])
 def test_collections_of_two_ranges_are_searched_across(layout: str, n: int, exactly: Check) -> None:
     rng = np.random.default_rng(0)
     columns, weights = rng.integers(0, 9, n).astype(np.int32), rng.gamma(2, 1, n).astype(np.float32)

@@ -444,3 +444,26 @@ def test_scores_beyond_float32_are_infinite_and_of_either_sign(keep: str, layout
         hits = index.search({0: 1e30, 1: 1.0}, k=k, exact=True)
         assert hits.ids.tolist() == [0, 1, 2, 3][:k]
         assert hits.scores.tolist() == [np.inf, np.inf, 4, -np.inf][:k]
+
+
+@pytest.mark.parametrize("given", [{"layout": "impact"}, {"layout": "blocked"}, {"layout": "impact", "alpha": 0.5}])
+def test_a_bound_beyond_float32_excludes_no_document(given: dict[str, Any]) -> None:
+    """The codes of a row whose weights are far apart tell nothing of the product with its smallest."""
+    docs = np.array([[1e-3, 2.8e36], [3e16, 2e22], *([1.0, 2.0 + i] for i in range(10))])
+    hits = SparseIndex.build(sp.csr_array(docs), keep="f32", **given).search({0: 3e19}, k=1, exact=True)
+    assert hits.ids.tolist() == [1] and hits.scores == pytest.approx(9e35)
+
+
+def test_what_stands_behind_the_last_entry_of_a_row_is_no_part_of_it(D: sp.csr_array) -> None:
+    """scipy leaves such room where entries were removed, until prune() is called."""
+    index = SparseIndex.build(D)
+    for n in (0, 1, 2, 3):
+        entries = np.float32([1, 2, 9]), np.int32([0, 3, 7]), np.int32([0, 3])
+        row = sp.csr_array(entries, shape=(1, D.shape[1]))
+        row.indptr[1] = n
+        pruned = row.copy()
+        pruned.prune()
+        for kwargs in ({}, {"exact": True}):
+            hits, expected = index.search(row, 5, **kwargs), index.search(pruned, 5, **kwargs)
+            assert hits.ids.tolist() == expected.ids.tolist()
+            assert hits.distances.tolist() == expected.distances.tolist()

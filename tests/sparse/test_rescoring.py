@@ -24,7 +24,7 @@ F = np.float32
 CALLER = Workers(1)
 COLUMNS = 40
 IMPACT = Parameters.checked(
-    layout=None, n_postings=None, alpha=1.0, block_size=None, summary_energy=None, keep="f24", seed=0
+    layout=None, n_postings=None, alpha=1.0, block_size=None, summary_energy=None, keep="f24", seed=0, k=10
 )
 STORED = pytest.mark.parametrize("stored", ["f24", "f32", "equal", "blocked", "many"])
 

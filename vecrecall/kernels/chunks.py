@@ -65,7 +65,10 @@ fill8, fill16 = _filling(8), _filling(16)
 
 
 def _folding(bits: int) -> Any:
-    """An intrinsic that writes, of n chunks, the greatest of every FOLD-th one by place: FOLD chunks of maxima."""
+    """An intrinsic that writes, of n chunks, the greatest of every FOLD-th one by place: FOLD chunks of maxima.
+
+    n_chunks : a multiple of FOLD.
+    """
 
     def folding(tc, accumulators, n_chunks, out):
         def generate(cx: Any, b: Any, sig: Any, a: Any) -> Any:

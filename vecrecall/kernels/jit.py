@@ -4,8 +4,9 @@
 entry points for Python and C (half of the compile time of a small function) and is linked into its callers' cache
 entry. Arguments of inner functions are made int64 at the call: each mix of int32, uint64 and literal arguments would
 be compiled as one more specialisation. ``inlined`` is an inner function with one place where it is called, or one a
-kernel: it becomes part of its caller before types are inferred, which compiles sooner and runs faster than a call with
-many arguments; small ones that are called in many places would be compiled as often.
+kernel, or a few where it is small: it becomes part of its caller before types are inferred, which compiles sooner and
+runs faster than a call with many arguments; what is called in many places would be compiled as often. A chain of inner
+functions that call each other is optimised once a link, so the long ones in it are inlined.
 """
 
 import sys

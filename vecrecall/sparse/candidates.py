@@ -18,11 +18,10 @@ from vecrecall.sparse.plan import (
 )
 from vecrecall.sparse.postings import RANGE
 from vecrecall.sparse.scratch import (
-    ACCUMULATORS, CHOSEN, COUNTS, FACTORS, FLOORS, LISTS, MAXIMA, REACHED, ROUNDINGS, SIGNS, SPANS, VALUES,
+    ACCUMULATORS, CHOSEN, COUNTS, FACTORS, FLOORS, LISTS, MAXIMA, REACHED, ROUNDINGS, SIGNS, SPANS, STRIP, VALUES,
 )
 
 _MOST_FOLDED = CHUNK * FOLD // 4  # answers that maxima give a good first limit for
-_STRIP = 128  # chunks that are looked through, and then cleared while they are in the nearest cache
 
 
 @inner
@@ -63,16 +62,17 @@ def _add_lists(plan, scratch, n_lists, wide):
 
 
 @inlined
-def _bury(plan, scratch, r, wide):
-    """Take dead units of a range out: sums of zero reach no limit."""
-    dead, accumulators = load64(plan, DEAD_UNITS), load64(scratch, ACCUMULATORS)
-    for j in range(load64(plan, N_DEAD_UNITS)):
+def _bury(plan, scratch, r, j, wide):
+    """Take dead units of a range out, from the j-th on: sums of zero reach no limit. Returns the first of the next."""
+    dead, n_dead, accumulators = load64(plan, DEAD_UNITS), load64(plan, N_DEAD_UNITS), load64(scratch, ACCUMULATORS)
+    while j < n_dead and load32(dead, j) < (r + 1) * RANGE:
         unit = load32(dead, j) - r * RANGE
-        if 0 <= unit < RANGE:
-            if wide:
-                store_u16(accumulators, unit, int64(0))
-            else:
-                store_u8(accumulators, unit, int64(0))
+        if wide:
+            store_u16(accumulators, unit, int64(0))
+        else:
+            store_u8(accumulators, unit, int64(0))
+        j += 1
+    return j
 
 
 @inlined
@@ -84,7 +84,11 @@ def _count(maxima, limit, wide):
 
 @inlined
 def _first_level(scratch, n_chunks, k, bias, shift, n_buckets, most, wide):
-    """A bucket that k units reach, for certain: one that as many of the maxima of a range reach."""
+    """A bucket that k units reach, for certain: one that as many of the maxima of a range reach.
+
+    n_buckets : a power of two.
+    most : the greatest that sums can hold.
+    """
     accumulators, maxima = load64(scratch, ACCUMULATORS), load64(scratch, MAXIMA)
     if wide:
         fold16(accumulators, n_chunks, maxima)
@@ -191,6 +195,7 @@ def find_candidates(plan, scratch, n_lists, k, heap_factor, slack, least, bias, 
     ``slack``, whichever is greater. A limit below 1 says that units without any sum may reach it too.
     """
     n_units, n_ranges, most = load64(plan, N_UNITS), load64(plan, N_RANGES), int64(65535 if wide else 255)
+    n_buried = int64(0)
     n, level, n_above = int64(0), int64(0), int64(0)  # n_above units are in buckets above the level, fewer than k
     _forget_counts(scratch, n_buckets)
     _ask_for_lists(plan, scratch, int64(0), n_lists)
@@ -202,13 +207,13 @@ def find_candidates(plan, scratch, n_lists, k, heap_factor, slack, least, bias, 
         if bias > 0:
             _fill(scratch, int64(0), n_chunks, bias, wide)
         _add_lists(plan, scratch, n_lists, wide)
-        _bury(plan, scratch, r, wide)
+        n_buried = _bury(plan, scratch, r, n_buried, wide)
         if r + 1 < n_ranges:
             _ask_for_lists(plan, scratch, r + 1, n_lists)  # arrives while sums are looked through
         if r == 0 and k <= _MOST_FOLDED:
             level = _first_level(scratch, n_chunks, k, bias, shift, n_buckets, most, wide)
-        for lo in range(0, n_chunks, _STRIP):
-            hi, first = min(lo + _STRIP, n_chunks), r * RANGE
+        for lo in range(0, n_chunks, STRIP):
+            hi, first = min(lo + STRIP, n_chunks), r * RANGE
             n, level, n_above = _collect(
                 plan, scratch, first, lo, hi, n, k, heap_factor, slack, least, level, n_above, bias, shift, wide
             )

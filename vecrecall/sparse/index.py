@@ -415,10 +415,11 @@ class SparseIndex(Index):
 
 def _is_one_row(Q: Any, dim: int) -> bool:
     """Whether a CSR matrix is one row of arrays of the types that the kernel is compiled for."""
-    columns, values = Q.indices, Q.data
+    columns, values, ends = Q.indices, Q.data, Q.indptr
     return (
         Q.shape == (1, dim) and values.dtype is _FLOAT32 and columns.dtype is _INT32
         and values.flags.carray and columns.flags.carray
+        and ends.item(0) == 0 and ends.item(1) == values.size == columns.size
     )  # fmt: skip
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -31,7 +30,7 @@ class Parameters:
     @classmethod
     def checked(
         cls, *, layout: Any, n_postings: Any, alpha: Any, block_size: Any, summary_energy: Any, keep: Any, seed: Any,
-        k: Any = 10,
+        k: Any,
     ) -> Parameters:
         """Parameters, or an error that says what was given and what is allowed."""
         if layout is not None:
@@ -56,11 +55,11 @@ class Parameters:
         """Parameters out of a file."""
         of_blocks = given["layout"] == "blocked"
         sizes = {name: given[name] if of_blocks else None for name in ("block_size", "summary_energy")}
-        return cls.checked(**(given | sizes))
+        return cls.checked(**({"k": 10} | given | sizes))
 
     def block_of(self, n: int) -> int:
         """Documents in a unit of the posting lists of n documents."""
-        blocked = self.layout == "blocked" or (self.layout is None and n >= MANY * math.sqrt(self.k))
+        blocked = self.layout == "blocked" or (self.layout is None and n**2 >= MANY**2 * self.k)
         return self.block_size if blocked else 1
 
     @property
@@ -85,14 +84,15 @@ class Settings(NamedTuple):
         """Settings, the default for what is None, or an error that says what was given and what is allowed."""
         try:
             return _checked(query_cut, heap_factor, impact_cut)
-        except TypeError:  # what cannot be a key of the cache: the checks say it better
-            return _checked.__wrapped__(query_cut, heap_factor, impact_cut)
+        except TypeError:  # refused, or no key of the cache, which the check says better
+            pass
+        return _checked.__wrapped__(query_cut, heap_factor, impact_cut)
 
 
 @lru_cache(maxsize=256, typed=True)  # a search takes microseconds, and most have the settings of the one before
 def _checked(query_cut: Any, heap_factor: Any, impact_cut: Any) -> Settings:
     return Settings(
-        DEFAULTS.query_cut if query_cut is None else as_count(query_cut, "query_cut"),
+        DEFAULTS.query_cut if query_cut is None else min(as_count(query_cut, "query_cut"), 2**31),
         DEFAULTS.heap_factor if heap_factor is None else as_share(heap_factor, "heap_factor"),
         DEFAULTS.impact_cut if impact_cut is None else as_share(impact_cut, "impact_cut", zero=True),
     )

@@ -135,7 +135,8 @@ def _that_may_reach(scratch, n, k, floor):
         low = np.float32(np.inf)
         for j in range(k):
             key = load64(keys, j)
-            low = min(low, score_of(key) - load_f32(widths, key & 0xFFFFFFFF))
+            width = load_f32(widths, key & 0xFFFFFFFF)
+            low = min(low, score_of(key) - width if width < np.inf else -np.float32(np.inf))
         floor = max(floor, low)
     m = int64(0)
     for j in range(n):

@@ -16,6 +16,7 @@ from vecrecall.vectors.memory import aligned_zeros
 ) = range(20)  # fmt: skip
 _HEAD = 24
 BUCKETS = 1024  # that values of accumulators are counted in
+STRIP = 128  # chunks that are looked through, and then cleared while they are in the nearest cache
 
 
 class Scratch:
@@ -29,7 +30,7 @@ class Scratch:
             ROUNDINGS: lists, FLOORS: lists, SIGNS: lists, SPANS: 2 * lists, ACCUMULATORS: 2 * RANGE,
             COUNTS: 4 * BUCKETS, CHOSEN: 4 * (n_units + CHUNK), VALUES: 4 * (n_units + CHUNK), PLACES: 4 * n_docs,
             WIDTHS: 4 * n_docs, KEYS: 8 * max(n_docs, 2 * n_terms), BEST: 16 * k,
-            MAXIMA: 2 * CHUNK * FOLD, REACHED: 4 * (RANGE // CHUNK + 1),
+            MAXIMA: 2 * CHUNK * FOLD, REACHED: 4 * (STRIP + 1),
         }  # fmt: skip
         lines = [-(-n_bytes // 64) + 1 for n_bytes in parts.values()]
         self.memory = aligned_zeros((_HEAD + 8 * sum(lines),), np.int64)

@@ -24,7 +24,7 @@ from vecrecall.sparse.rescoring import rescore
 from vecrecall.sparse.scratch import BEST, BUCKETS, KEYS, N_SCORED, TERM_OF, WEIGHTS
 
 REFUSED = -1  # evals of a query that has to be put in order
-_MOST8 = 128  # lists that sums of 8 bits are fine enough for
+_MOST8 = 64  # lists that sums of 8 bits are fine enough for
 _MOST16 = 30000  # lists that sums of 16 bits have room for
 _BUCKETS8, _SHIFT16 = 256, 6  # sums of 16 bits are counted in BUCKETS, 64 to each
 _SHARE = 0.05  # of all masses, what exact search leaves out of its sums for one answer; less for more, by k ** (1 / 3)

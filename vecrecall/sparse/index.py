@@ -94,7 +94,7 @@ class SparseIndex(Index):
         layout : {None, "impact", "blocked"}
             "impact": lists of single documents. "blocked": documents that share their heaviest terms become
             neighbours, and lists hold blocks of them, by the greatest weights of each block. Default: the faster one
-            for the number of documents and k, "blocked" from 100,000 times the root of k on.
+            for the number of documents and k, "blocked" from 300,000 times the root of k on.
         n_postings : int, optional
             Longest posting list kept: the heaviest postings stay. Default: all.
         alpha : float, default 1.0

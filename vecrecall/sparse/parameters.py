@@ -11,7 +11,7 @@ from vecrecall.inputs import as_choice, as_count, as_seed, as_share
 LAYOUTS = ("impact", "blocked")
 KEEPS = ("f24", "f32")
 BLOCK_SIZE = 4
-MANY = 100_000  # times the root of k: documents from which on blocks are faster, by bench.sparse_layouts
+MANY = 300_000  # times the root of k: documents from which on blocks are faster, by bench.sparse_layouts
 
 
 @dataclass(frozen=True)

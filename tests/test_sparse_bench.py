@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 from scipy import sparse
 
-from bench import sparse_speed
+from bench import sparse_layouts, sparse_speed
 from bench.demo_sparse import Way, answers, fused_way, ndcg
 from bench.generate_sparse import VOCABULARY, generate, mass_of_heaviest
 from bench.make_data import WordNetTexts
@@ -254,6 +254,13 @@ def test_sizes_are_shown_with_and_without_seismic(monkeypatch: pytest.MonkeyPatc
     assert small.us["Seismic 0.95"] == pytest.approx(50.0) and small.us["Seismic 0.99"] == pytest.approx(100.0)
     show_table([small, large])
     assert "10,000" in screen.getvalue() and "exponent" in screen.getvalue()
+
+
+def test_layouts_are_measured_side_by_side() -> None:
+    us = sparse_layouts.measured(600, 5, n_queries=8, n_rounds=1)
+    assert set(us) == {"impact", "blocked", "impact exact", "blocked exact"}
+    assert all(0 < time < math.inf for time in us.values())
+    assert sparse_layouts.chosen(100_000, 10) == "impact" and sparse_layouts.chosen(1_000_000, 10) == "blocked"
 
 
 # ---------------------------------------- forms that engines take

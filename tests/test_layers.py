@@ -21,11 +21,11 @@ SOURCES = sorted(ROOT.rglob("*.py"))
 # Lowest first. What stands on one line does not know one another.
 LAYERS = (
     ("errors",),
-    ("threads", "blas", "inputs", "progress", "csr", "lexical"),
+    ("threads", "blas", "inputs", "progress", "csr"),
     ("kernels",),
     ("vectors",),
     ("hits", "ids", "file", "curve"),
-    ("sections", "index", "fusing"),
+    ("sections", "index", "fusing", "lexical"),
     ("dense",),
     ("exact",),  # the truth, by which the others measure themselves
     ("hnsw", "ivf", "sparse"),

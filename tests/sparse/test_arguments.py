@@ -113,7 +113,7 @@ def test_the_seed_is_kept_with_the_index(D: sp.csr_array, tmp_path) -> None:
 
 def test_k_query_cut_heap_factor_and_impact_cut_are_obeyed(index: SparseIndex, Q: sp.csr_array, same: Callable) -> None:
     assert index.search(Q, k=3).ids.shape == (80, 3) and index.search(Q).ids.shape == (80, 10)
-    for name, values in (("query_cut", (1, 3, 30)), ("heap_factor", (1.0, 0.6, 0.1)), ("impact_cut", (0.5, 0.3, 0.0))):
+    for name, values in (("query_cut", (1, 3, 30)), ("heap_factor", (1.0, 0.6, 0.1)), ("impact_cut", (0.2, 0.1, 0.0))):
         scores = [index.search(Q, **{name: value}).scores for value in values]
         means = [part[np.isfinite(part)].mean() for part in scores]
         assert means[0] < means[1] <= means[2], name
@@ -122,7 +122,7 @@ def test_k_query_cut_heap_factor_and_impact_cut_are_obeyed(index: SparseIndex, Q
 
 
 def test_what_is_left_out_of_the_settings_is_the_default(index: SparseIndex, Q: sp.csr_array, same: Callable) -> None:
-    defaults = {"query_cut": 32, "heap_factor": 0.9, "impact_cut": 0.1}
+    defaults = {"query_cut": 32, "heap_factor": 0.9, "impact_cut": 0.06}
     expected = index.search(Q, k=3, **defaults)
     for name, value in defaults.items():
         assert same(index.search(Q, k=3, **{name: value}), expected)

@@ -15,12 +15,13 @@ from vecrecall.kernels.memory import address
 from vecrecall.sparse import driving
 from vecrecall.sparse.driving import NOTHING, TOP8, TOP16
 from vecrecall.sparse.parameters import Parameters
-from vecrecall.sparse.plan import BLOCK, GREATEST, LEFT, N_RANGES, PLAN_FIELDS, STARTS
+from vecrecall.sparse.plan import BLOCK, GREATEST, LEFT, N_RANGES, PLAN_FIELDS, STARTS, N
 from vecrecall.sparse.rows import parted
 from vecrecall.sparse.scratch import (
     BEST,
     FACTORS,
     FLOORS,
+    LEAST,
     LISTS,
     MASSES,
     ROUNDINGS,
@@ -44,13 +45,18 @@ def list_terms(plan, scratch, n_terms, all_lists):
 
 
 @njit
-def keep_heaviest(scratch, n, cut, impact_cut):
-    return driving.keep_heaviest(scratch, n, cut, impact_cut)
+def set_least(plan, scratch, n, impact_cut):
+    driving.set_least(plan, scratch, n, impact_cut)
 
 
 @njit
-def drive_approximately(scratch, n, impact_cut, top):
-    return driving.drive_approximately(scratch, n, impact_cut, top)
+def keep_heaviest(scratch, n, cut):
+    return driving.keep_heaviest(scratch, n, cut)
+
+
+@njit
+def drive_approximately(scratch, n, top):
+    return driving.drive_approximately(scratch, n, top)
 
 
 @njit
@@ -69,12 +75,14 @@ def part(scratch: Scratch, name: int, n: int, dtype: type = np.int64) -> np.ndar
     return scratch.memory.view(np.uint8)[first : first + n * np.dtype(dtype).itemsize].view(dtype)
 
 
-def scratch_of(masses: np.ndarray, signs: np.ndarray, n_docs: int = 300) -> Scratch:
+def scratch_of(masses: np.ndarray, signs: np.ndarray, n_docs: int = 300, least: float = 0.0) -> Scratch:
+    """Scratch with lists of which a posting has to contribute ``least`` of the greatest mass."""
     n = len(masses)
     scratch = Scratch(n_terms=max(n, 1), k=128, n_docs=n_docs, n_units=10, n_columns=10)
     part(scratch, LISTS, n)[:] = np.arange(n)
     part(scratch, MASSES, n, np.float64)[:] = masses
     part(scratch, SIGNS, n)[:] = signs
+    part(scratch, LEAST, n, np.float64)[:] = least * masses.max(initial=0)
     return scratch
 
 
@@ -130,8 +138,8 @@ def test_approximate_sums_stay_within_their_bits(
 ) -> None:
     masses, signs = data.draw(masses_and_signs(most))
     n = len(masses)
-    scratch = scratch_of(masses, signs)
-    bias = drive_approximately(scratch.address, n, impact_cut, top)
+    scratch = scratch_of(masses, signs, least=impact_cut)
+    bias = drive_approximately(scratch.address, n, top)
     assert_within(bits, scratch, n, signs, bias)
     factors, roundings, floors = settled(scratch, n)
     whole = amounts_of(factors, roundings, 255)  # whether floors let them in or not
@@ -142,7 +150,7 @@ def test_approximate_sums_stay_within_their_bits(
 @pytest.mark.parametrize("n", [1, 2, 3, 10, 50, 62, 63, 64])
 def test_sums_of_equal_lists_use_most_of_8_bits(n: int) -> None:
     scratch = scratch_of(np.full(n, 3.0), np.ones(n))
-    drive_approximately(scratch.address, n, 0.0, TOP8)
+    drive_approximately(scratch.address, n, TOP8)
     factors, roundings, _ = settled(scratch, n)
     assert amounts_of(factors, roundings, 255).sum() > 0.48 * TOP8
 
@@ -151,7 +159,7 @@ def test_rounding_that_would_carry_sums_beyond_the_top_is_made_up_for() -> None:
     """Amounts up to 128 are as large as their factors, which leave room for amounts that are smaller."""
     for n in (*range(500, 520), 1018, 2036, 21_751):
         scratch = scratch_of(np.full(n, 3.0), np.ones(n))
-        drive_approximately(scratch.address, n, 0.0, TOP16)
+        drive_approximately(scratch.address, n, TOP16)
         factors, roundings, _ = settled(scratch, n)
         assert 0.6 * TOP16 < amounts_of(factors, roundings, 255).sum() <= TOP16
 
@@ -161,8 +169,8 @@ def test_rounding_that_would_carry_sums_beyond_the_top_is_made_up_for() -> None:
 def test_a_floor_leaves_out_what_adds_little_or_nothing(drawn: tuple[np.ndarray, np.ndarray], cut: float) -> None:
     masses, signs = drawn
     n = len(masses)
-    scratch = scratch_of(masses, signs)
-    drive_approximately(scratch.address, n, cut, TOP8)
+    scratch = scratch_of(masses, signs, least=cut)
+    drive_approximately(scratch.address, n, TOP8)
     factors, roundings, floors = settled(scratch, n)
     impacts = np.arange(1, 256)
     amounts = amounts_of(factors[:, None], roundings[:, None], impacts)
@@ -294,15 +302,34 @@ def test_the_heaviest_lists_are_kept_in_their_order_and_of_equal_ones_the_first(
 ) -> None:
     masses, signs = drawn
     n = len(masses)
-    scratch = scratch_of(masses, signs)
+    scratch = scratch_of(masses, signs, least=impact_cut)
     high = np.flatnonzero(masses >= impact_cut * masses.max())
     with np.errstate(over="ignore"):
         kept = high[np.sort(np.argsort(-masses[high].astype(F), kind="stable")[:cut])]
     m = len(kept)
-    assert keep_heaviest(scratch.address, n, cut, impact_cut) == m > 0
+    assert keep_heaviest(scratch.address, n, cut) == m > 0
     assert part(scratch, LISTS, m).tolist() == kept.tolist()
     assert part(scratch, MASSES, m, np.float64).tolist() == masses[kept].tolist()
     assert part(scratch, SIGNS, m).tolist() == signs[kept].tolist()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 3), st.sampled_from([0.0, 0.06, 0.5, 1.0]), st.integers(0, 2**32))
+def test_postings_of_longer_lists_have_to_contribute_more(n: int, n_ranges: int, impact_cut: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    lengths = np.sort(rng.choice([0, 1, 7, 1000, 10_000, 100_000], (n, n_ranges)).sum(axis=1))
+    masses, n_docs = rng.gamma(1, 1, n) + 1e-6, 100_000 * n_ranges
+    ends = np.cumsum(lengths)
+    starts = np.zeros((n, n_ranges + 1), np.int64)
+    starts[:, 0], starts[:, 1:] = ends - lengths, ends[:, None]
+    plan = np.zeros(PLAN_FIELDS, np.int64)
+    plan[N], plan[N_RANGES], plan[STARTS] = n_docs, n_ranges, address(starts)
+    scratch = scratch_of(masses, np.ones(n))
+    set_least(address(plan), scratch.address, n, impact_cut)
+    least = part(scratch, LEAST, n, np.float64)
+    shares = np.minimum(impact_cut * (lengths / (0.01 * n_docs)) ** 0.375, 1)
+    np.testing.assert_allclose(least, masses.max() * shares, rtol=1e-12)
+    assert keep_heaviest(scratch.address, n, n) > 0  # whatever is left out, something is looked for
 
 
 def test_choosing_among_more_lists_than_documents_leaves_the_answers_alone() -> None:
@@ -310,7 +337,7 @@ def test_choosing_among_more_lists_than_documents_leaves_the_answers_alone() -> 
     scratch = scratch_of(np.arange(1.0, 101), np.ones(100), n_docs=10)
     best = part(scratch, BEST, 2 * scratch.k)
     best[:] = 4321
-    keep_heaviest(scratch.address, 100, 32, 0.0)
+    keep_heaviest(scratch.address, 100, 32)
     assert (best == 4321).all()
 
 

@@ -18,9 +18,9 @@ from vecrecall.threads import Workers
 
 NAMES = ("step",)
 LADDER = (
-    Settings(8, 0.95, 0.25), Settings(12, 0.95, 0.15), Settings(12, 0.9, 0.15), Settings(20, 0.9, 0.12),
-    Settings(32, 0.9, 0.1), Settings(32, 0.85, 0.1), Settings(64, 0.8, 0.1), Settings(64, 0.7, 0.08),
-    Settings(128, 0.6, 0.06), Settings(256, 0.5, 0.03), Settings(1024, 0.4, 0.02), Settings(30000, 0.3, 0.0),
+    Settings(8, 0.95, 0.16), Settings(12, 0.95, 0.1), Settings(12, 0.9, 0.1), Settings(20, 0.9, 0.08),
+    Settings(32, 0.9, 0.06), Settings(32, 0.85, 0.06), Settings(64, 0.8, 0.06), Settings(64, 0.7, 0.05),
+    Settings(128, 0.6, 0.04), Settings(256, 0.5, 0.02), Settings(1024, 0.4, 0.01), Settings(30000, 0.3, 0.0),
 )  # fmt: skip
 _CHANGED = 0.7  # standard deviation of the logarithm of what weights are multiplied by
 _ROUNDING = np.float32(1e-6)

@@ -13,13 +13,14 @@ import numpy as np
 from vecrecall.kernels.jit import inlined, inner, int64
 from vecrecall.kernels.keys import key_of, select_least
 from vecrecall.kernels.memory import load32, load64, load_f32, load_f64, store64, store_f64
-from vecrecall.sparse.plan import GREATEST, LEFT, N_RANGES, SIGNED, STARTS
-from vecrecall.sparse.scratch import FACTORS, FLOORS, KEYS, LISTS, MASSES, ROUNDINGS, SIGNS, TERM_OF, WEIGHTS
+from vecrecall.sparse.plan import GREATEST, LEFT, N, N_RANGES, SIGNED, STARTS
+from vecrecall.sparse.scratch import FACTORS, FLOORS, KEYS, LEAST, LISTS, MASSES, ROUNDINGS, SIGNS, TERM_OF, WEIGHTS
 
 NOTHING = 256  # a floor that no impact reaches
 TOP8, TOP16 = 252.0, 65000.0  # greatest sums that are aimed at
 _NEAREST, _UP = 128, 255
 _LAST_KEY = 2**63 - 1
+_USUAL = 0.01  # of all documents, in a list that impact_cut stands for
 _STEPS = 24  # of bisection
 _TINIEST = 3e-45  # scores that differ by less may be the same float32
 
@@ -49,30 +50,51 @@ def list_terms(plan, scratch, n_terms, all_lists):
     return n
 
 
+@inner
+def set_least(plan, scratch, n, impact_cut):
+    """Write to LEAST what a posting of each of n lists has to contribute: a share of the greatest mass.
+
+    The share is ``impact_cut`` for a list of one document in a hundred, more for longer ones and less for shorter ones,
+    by the power 3 / 8 of the length: most documents with a frequent term are no answers, so its postings cost more than
+    they tell.
+    """
+    lists, masses, least = load64(scratch, LISTS), load64(scratch, MASSES), load64(scratch, LEAST)
+    starts, stride, most = load64(plan, STARTS), load64(plan, N_RANGES) + 1, 0.0
+    for j in range(n):
+        most = max(most, load_f64(masses, j))
+    unit = _USUAL * np.float64(load64(plan, N))
+    for j in range(n):
+        at = load64(lists, j) * stride
+        length = np.float64(load64(starts, at + stride - 1) - load64(starts, at))
+        fourth = math.sqrt(math.sqrt(length / unit))
+        store_f64(least, j, most * min(impact_cut * fourth * math.sqrt(fourth), 1.0))
+
+
 @inlined
-def _keep_lists(scratch, n, least, last):
-    """Of n lists keep those of a mass of ``least`` and more, whose keys are not after the last; returns how many."""
-    lists, masses, signs = load64(scratch, LISTS), load64(scratch, MASSES), load64(scratch, SIGNS)
+def _keep_lists(scratch, n, last):
+    """Of n lists keep those that can contribute their least and whose keys are not after the last; returns how many."""
+    lists, masses, signs, least = (
+        load64(scratch, LISTS), load64(scratch, MASSES), load64(scratch, SIGNS), load64(scratch, LEAST),
+    )  # fmt: skip
     m = int64(0)
     for j in range(n):
-        mass = load_f64(masses, j)
+        mass, bar = load_f64(masses, j), load_f64(least, j)
         store64(lists, m, load64(lists, j))
         store64(signs, m, load64(signs, j))
         store_f64(masses, m, mass)
-        m += int64(mass >= least) & int64(key_of(np.float32(mass), j) <= last)
+        store_f64(least, m, bar)
+        m += int64(mass >= bar) & int64(key_of(np.float32(mass), j) <= last)
     return m
 
 
 @inner
-def keep_heaviest(scratch, n, cut, impact_cut):
+def keep_heaviest(scratch, n, cut):
     """Of n lists keep the ``cut`` of greatest mass, of equal ones the first; returns how many.
 
-    Lists that cannot contribute ``impact_cut`` times the greatest mass go first: none of their postings would be added.
+    Lists that cannot contribute their least go first: none of their postings would be added.
     """
-    masses, keys, most, any_key = load64(scratch, MASSES), load64(scratch, KEYS), 0.0, int64(_LAST_KEY)
-    for j in range(n):
-        most = max(most, load_f64(masses, j))
-    n = _keep_lists(scratch, n, impact_cut * most, any_key)
+    masses, keys, any_key = load64(scratch, MASSES), load64(scratch, KEYS), int64(_LAST_KEY)
+    n = _keep_lists(scratch, n, any_key)
     if n <= cut:
         return n
     for j in range(n):
@@ -81,21 +103,20 @@ def keep_heaviest(scratch, n, cut, impact_cut):
     last = load64(keys, int64(0))
     for j in range(1, cut):
         last = max(last, load64(keys, j))
-    return _keep_lists(scratch, n, 0.0, last)
+    return _keep_lists(scratch, n, last)
 
 
 @inner
-def drive_approximately(scratch, n, impact_cut, top):
-    """Factors for sums up to ``top``, and floors: what contributes less than a share of the greatest mass is left out.
+def drive_approximately(scratch, n, top):
+    """Factors for sums up to ``top``, and floors: what contributes less than the least of its list is left out.
 
     Returns the bias. A unit that holds the greatest impact of every list adds up to ``top`` at most, rounding included.
     """
     masses, factors, floors = load64(scratch, MASSES), load64(scratch, FACTORS), load64(scratch, FLOORS)
-    signs, roundings = load64(scratch, SIGNS), load64(scratch, ROUNDINGS)
-    total, most = 0.0, 0.0
+    signs, roundings, least = load64(scratch, SIGNS), load64(scratch, ROUNDINGS), load64(scratch, LEAST)
+    total = 0.0
     for j in range(n):
         total += load_f64(masses, j)
-        most = max(most, load_f64(masses, j))
     scale = top / max(total, 1e-300) * 256.0 / 255.0
     while True:
         worst, bias = int64(0), int64(0)
@@ -112,8 +133,8 @@ def drive_approximately(scratch, n, impact_cut, top):
     for j in range(n):
         factor, floor = load64(factors, j), int64(NOTHING)
         if factor > 0:  # an impact that would round to nothing is left out too
-            least = int64(math.ceil(impact_cut * most / load_f64(masses, j) * 255.0))
-            floor = max(least, (_NEAREST + factor - 1) // factor)
+            floor = int64(math.ceil(load_f64(least, j) / load_f64(masses, j) * 255.0))
+            floor = max(floor, (_NEAREST + factor - 1) // factor)
         store64(floors, j, floor)
         store64(roundings, j, int64(_NEAREST))
     return bias

@@ -264,7 +264,8 @@ class SparseIndex(Index):
             A candidate is scored if its partial sum reaches this share of the k-th greatest. Default: 0.9.
         impact_cut : float, optional
             Postings that contribute less than this share of the greatest possible contribution are passed over while
-            candidates are looked for. Default: 0.1.
+            candidates are looked for: this share for a term that one document in a hundred has, more for frequent terms
+            and less for rare ones. Default: 0.06.
         exact : bool, default False
             Give the k best for certain, equal scores by insertion. Not beside the three above.
         target_recall : float, optional
@@ -332,7 +333,7 @@ class SparseIndex(Index):
         Examples
         --------
         >>> SparseIndex.build(sp.eye_array(3).tocsr()).settings()
-        {'query_cut': 32, 'heap_factor': 0.9, 'impact_cut': 0.1}
+        {'query_cut': 32, 'heap_factor': 0.9, 'impact_cut': 0.06}
         """
         if target_recall is None:
             return DEFAULTS._asdict()

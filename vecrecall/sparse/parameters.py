@@ -98,4 +98,4 @@ def _checked(query_cut: Any, heap_factor: Any, impact_cut: Any) -> Settings:
     )
 
 
-DEFAULTS = Settings(query_cut=32, heap_factor=0.9, impact_cut=0.1)
+DEFAULTS = Settings(query_cut=32, heap_factor=0.9, impact_cut=0.06)

@@ -12,8 +12,8 @@ from vecrecall.vectors.memory import aligned_zeros
 # Fields of the head (int64 each): addresses of parts, then what a kernel keeps there.
 (
     WEIGHTS, TERM_OF, LISTS, MASSES, FACTORS, ROUNDINGS, FLOORS, SIGNS, SPANS, ACCUMULATORS, COUNTS, CHOSEN, VALUES,
-    PLACES, WIDTHS, KEYS, BEST, MAXIMA, REACHED, N_SCORED,
-) = range(20)  # fmt: skip
+    PLACES, WIDTHS, KEYS, BEST, MAXIMA, REACHED, LEAST, N_SCORED,
+) = range(21)  # fmt: skip
 _HEAD = 24
 BUCKETS = 1024  # that values of accumulators are counted in
 STRIP = 128  # chunks that are looked through, and then cleared while they are in the nearest cache
@@ -27,7 +27,7 @@ class Scratch:
         lists = 8 * (2 * n_terms + 2)
         parts = {
             WEIGHTS: 4 * n_columns, TERM_OF: 4 * n_terms, LISTS: lists, MASSES: lists, FACTORS: lists,
-            ROUNDINGS: lists, FLOORS: lists, SIGNS: lists, SPANS: 2 * lists, ACCUMULATORS: 2 * RANGE,
+            ROUNDINGS: lists, FLOORS: lists, LEAST: lists, SIGNS: lists, SPANS: 2 * lists, ACCUMULATORS: 2 * RANGE,
             COUNTS: 4 * BUCKETS, CHOSEN: 4 * (n_units + CHUNK), VALUES: 4 * (n_units + CHUNK), PLACES: 4 * n_docs,
             WIDTHS: 4 * n_docs, KEYS: 8 * max(n_docs, 2 * n_terms), BEST: 16 * k,
             MAXIMA: 2 * CHUNK * FOLD, REACHED: 4 * (STRIP + 1),

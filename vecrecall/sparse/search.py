@@ -17,7 +17,7 @@ from vecrecall.kernels.keys import score_of, select_least, sort_keys
 from vecrecall.kernels.memory import load32, load64, prefetch, store32, store64, store_f32
 from vecrecall.sparse.candidates import find_candidates, tighten
 from vecrecall.sparse.driving import (
-    TOP16, TOP8, drive_approximately, drive_by_touch, drive_safely, keep_heaviest, list_terms,
+    TOP16, TOP8, drive_approximately, drive_by_touch, drive_safely, keep_heaviest, list_terms, set_least,
 )  # fmt: skip
 from vecrecall.sparse.plan import BLOCK, LEFT, N_RANGES, N_TERMS, N_UNITS, SIGNED, STARTS, TERMS
 from vecrecall.sparse.rescoring import rescore
@@ -30,7 +30,7 @@ _BUCKETS8, _SHIFT16 = 256, 6  # sums of 16 bits are counted in BUCKETS, 64 to ea
 _SHARE = 0.05  # of all masses, what exact search leaves out of its sums for one answer; less for more, by k ** (1 / 3)
 _SHARE_OF_THRESHOLD = 0.15  # the same, of a score that all answers reach
 _GREATEST = 3e38  # float32
-_ROUGH_CUT, _ROUGH_HEAP_FACTOR, _ROUGH_IMPACT_CUT = 20, 0.9, 0.1
+_ROUGH_CUT, _ROUGH_HEAP_FACTOR, _ROUGH_IMPACT_CUT = 20, 0.9, 0.06
 
 
 @inlined
@@ -77,9 +77,10 @@ def _take_weights(plan, scratch, columns, values, lo, hi, dim):
 def _approximate(plan, scratch, n_terms, k, query_cut, heap_factor, impact_cut, weight_sum, floor, out):
     """The k best as far as partial sums tell; how many."""
     n = list_terms(plan, scratch, n_terms, load64(plan, BLOCK) == 1)
-    n = keep_heaviest(scratch, n, query_cut, impact_cut)
+    set_least(plan, scratch, n, impact_cut)
+    n = keep_heaviest(scratch, n, query_cut)
     wide = n > _MOST8
-    bias = drive_approximately(scratch, n, impact_cut, TOP16 if wide else TOP8)
+    bias = drive_approximately(scratch, n, TOP16 if wide else TOP8)
     shift = int64(_SHIFT16) if wide else int64(0)
     buckets = int64(BUCKETS) if wide else int64(_BUCKETS8)
     none = int64(0)

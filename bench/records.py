@@ -1,0 +1,187 @@
+"""The record of a run: one SQLite file that holds whatever was measured, written as it is measured.
+
+Every repeat is kept, and the raw ids and distances that peers returned. A run that was killed goes on where its record
+ends. What is here was not interpreted yet: recall is computed from it by `bench.judge`.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+SCHEMA = """
+create table if not exists facts (name text primary key, value text);
+create table if not exists built (
+    number integer primary key, data text, peer text, build text, facts text, problem text,
+    unique (data, peer, build));
+create table if not exists answers (
+    number integer primary key, built integer references built, setting text, half text, mode text,
+    n integer, k integer, ids blob, distances blob, recall blob, faults text,
+    unique (built, setting, half, mode));
+create table if not exists times (
+    answers integer references answers, round integer, total_ns integer, each_ns blob,
+    unique (answers, round));
+"""
+
+
+COLUMNS = "number, built, setting, half, mode, n, k, ids, distances, recall, faults"
+
+
+def canonical(value: Any) -> str:
+    """JSON that is the same for equal values."""
+    return json.dumps(value, sort_keys=True)
+
+
+def packed(array: NDArray | None) -> bytes | None:
+    return None if array is None else zlib.compress(np.ascontiguousarray(array).tobytes(), 1)
+
+
+def unpacked(blob: bytes | None, dtype: Any, shape: tuple[int, ...]) -> NDArray | None:
+    return None if blob is None else np.frombuffer(zlib.decompress(blob), dtype).reshape(shape)
+
+
+@dataclass(frozen=True)
+class BuiltRow:
+    """An index: its facts (see `bench.worker`), or the problem that kept it from being one."""
+
+    number: int
+    data: str
+    peer: str
+    build: dict[str, Any]
+    facts: dict[str, Any]
+    problem: str
+
+
+@dataclass(frozen=True, eq=False)
+class AnswersRow:
+    """What an index returned at a setting: ids padded with -1, distances with NaN (None if it gave none)."""
+
+    number: int
+    built: int
+    setting: dict[str, Any]
+    half: str
+    mode: str
+    ids: NDArray[np.int64]
+    distances: NDArray[np.float64] | None
+    recall: NDArray[np.float64] | None  # by query, once judged
+    faults: dict[str, float]
+
+
+class Records:
+    """A record file, open for reading and writing."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.base = sqlite3.connect(path, isolation_level=None)
+        self.base.execute("pragma journal_mode=wal")
+        self.base.executescript(SCHEMA)
+
+    @classmethod
+    def existing(cls, path: Path) -> Records:
+        """Open a record that is there."""
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no record {path}; `python -m bench run TASK` writes one")
+        if path.stat().st_size == 0 or path.open("rb").read(15) != b"SQLite format 3":
+            raise ValueError(f"{path} is no record of a run")
+        return cls(path)
+
+    def close(self) -> None:
+        self.base.close()
+
+    # facts
+
+    def set_fact(self, name: str, value: Any) -> None:
+        self.base.execute("insert or replace into facts values (?, ?)", (name, canonical(value)))
+
+    def fact(self, name: str, default: Any = None) -> Any:
+        row = self.base.execute("select value from facts where name = ?", (name,)).fetchone()
+        return default if row is None else json.loads(row[0])
+
+    # indexes
+
+    def add_built(self, data: str, peer: str, build: dict[str, Any], facts: dict[str, Any], problem: str = "") -> int:
+        """Note an index, or that there is none; replaces an earlier note."""
+        key = (data, peer, canonical(build))
+        self.base.execute(
+            "insert into built (data, peer, build, facts, problem) values (?, ?, ?, ?, ?) "
+            "on conflict (data, peer, build) do update set facts = excluded.facts, problem = excluded.problem",
+            (*key, canonical(facts), problem),
+        )
+        query = "select number from built where (data, peer, build) = (?, ?, ?)"
+        return int(self.base.execute(query, key).fetchone()[0])
+
+    def built(self, data: str | None = None) -> list[BuiltRow]:
+        where, values = ("where data = ?", (data,)) if data else ("", ())
+        query = f"select number, data, peer, build, facts, problem from built {where} order by number"
+        rows = self.base.execute(query, values)
+        return [BuiltRow(n, d, p, json.loads(b), json.loads(f), problem) for n, d, p, b, f, problem in rows]
+
+    def find_built(self, data: str, peer: str, build: dict[str, Any]) -> BuiltRow | None:
+        found = [row for row in self.built(data) if row.peer == peer and canonical(row.build) == canonical(build)]
+        return found[0] if found else None
+
+    # answers and times
+
+    def add_answers(
+        self, built: int, setting: dict[str, Any], half: str, mode: str, ids: NDArray, distances: NDArray | None
+    ) -> int:
+        """Keep what was returned the first time; its number."""
+        key = (built, canonical(setting), half, mode)
+        ids = np.asarray(ids, np.int64)
+        found = None if distances is None else np.asarray(distances, np.float64)
+        self.base.execute(
+            "insert or ignore into answers (built, setting, half, mode, n, k, ids, distances) values (?,?,?,?,?,?,?,?)",
+            (*key, *ids.shape, packed(ids), packed(found)),
+        )
+        query = "select number from answers where (built, setting, half, mode) = (?, ?, ?, ?)"
+        return int(self.base.execute(query, key).fetchone()[0])
+
+    def answers(self, built: int, half: str) -> Iterator[AnswersRow]:
+        query = f"select {COLUMNS} from answers where (built, half) = (?, ?) order by number"
+        for row in self.base.execute(query, (built, half)).fetchall():
+            yield self._answers(*row)
+
+    def find_answers(self, built: int, setting: dict[str, Any], half: str, mode: str) -> AnswersRow | None:
+        query = f"select {COLUMNS} from answers where (built, setting, half, mode) = (?, ?, ?, ?)"
+        row = self.base.execute(query, (built, canonical(setting), half, mode)).fetchone()
+        return None if row is None else self._answers(*row)
+
+    @staticmethod
+    def _answers(
+        number: int, built: int, setting: str, half: str, mode: str, n: int, k: int, *blobs: Any
+    ) -> AnswersRow:
+        ids, distances, recall, faults = blobs
+        return AnswersRow(
+            number, built, json.loads(setting), half, mode, unpacked(ids, np.int64, (n, k)),
+            unpacked(distances, np.float64, (n, k)), unpacked(recall, np.float64, (n,)), json.loads(faults or "{}"),
+        )  # fmt: skip
+
+    def set_verdict(self, number: int, recall: NDArray[np.float64], faults: dict[str, float]) -> None:
+        """Keep what `bench.judge` found."""
+        self.base.execute(
+            "update answers set recall = ?, faults = ? where number = ?", (packed(recall), canonical(faults), number)
+        )
+
+    def add_times(self, number: int, round_: int, each_ns: NDArray[np.int64], total_ns: int) -> None:
+        """Keep the times of a round: of each query where each was a call, else of the one call."""
+        self.base.execute(
+            "insert or replace into times values (?, ?, ?, ?)", (number, round_, int(total_ns), packed(each_ns))
+        )
+
+    def rounds_done(self, number: int) -> set[int]:
+        return {r for (r,) in self.base.execute("select round from times where answers = ?", (number,))}
+
+    def times(self, number: int) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
+        """(total of each round, times of each query by round)."""
+        rows = self.base.execute(
+            "select total_ns, each_ns from times where answers = ? order by round", (number,)
+        ).fetchall()
+        return np.array([total for total, _ in rows], np.int64), [unpacked(each, np.int64, (-1,)) for _, each in rows]

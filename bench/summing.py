@@ -1,0 +1,64 @@
+"""From a record to results: every figure of the report is computed here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.records import AnswersRow, BuiltRow, Records
+from bench.results import Built, DataFacts, Faults, Point, Results
+from bench.tasks import parse
+
+N_RESAMPLES = 2_000
+
+
+def results(records: Records) -> Results:
+    """All that a record holds."""
+    task = parse(records.fact("name", ""), records.fact("task"))
+    data = []
+    for name in task.data:
+        facts = records.fact(f"data {name}")
+        if facts is not None:
+            data.append(DataFacts(name=name, k=task.k, **facts))
+    built = tuple(_built(records, row) for row in records.built())
+    return Results(
+        task=task.name, data=tuple(data), built=built, machine=records.fact("machine", {}),
+        command=records.fact("command", ""), finished=bool(records.fact("finished", False)),
+    )  # fmt: skip
+
+
+def _built(records: Records, row: BuiltRow) -> Built:
+    facts = {name: row.facts[name] for name in Built.__dataclass_fields__ if name in row.facts}
+    judged = [answers for answers in records.answers(row.number, "timed") if answers.recall is not None]
+    points = tuple(_point(records, answers) for answers in judged if records.rounds_done(answers.number))
+    return Built(data=row.data, peer=row.peer, build=row.build, problem=row.problem, points=points, **facts)
+
+
+def _point(records: Records, answers: AnswersRow) -> Point:
+    assert answers.recall is not None
+    totals, each = records.times(answers.number)
+    n = len(answers.recall)
+    low, high = interval(answers.recall)
+    latency: dict[str, float] = {}
+    best = float(totals.min())
+    if answers.mode == "single":
+        least = np.min(list(each), axis=0) / 1e3  # of each query the round that nothing disturbed
+        latency = {"mean": float(least.mean())}
+        latency |= {f"p{q}": float(np.percentile(least, q)) for q in (50, 95, 99)}
+        best = float(least.sum() * 1e3)
+    faults: dict[str, Any] = dict(answers.faults)
+    return Point(
+        setting=answers.setting, recall=float(answers.recall.mean()), recall_low=low, recall_high=high,
+        qps={answers.mode: n / best * 1e9}, rounds={answers.mode: (n / totals * 1e9).tolist()}, latency_us=latency,
+        faults=Faults(**faults),
+    )  # fmt: skip
+
+
+def interval(values: NDArray[np.float64], level: float = 0.95) -> tuple[float, float]:
+    """Percentile bootstrap interval of the mean (Efron & Tibshirani 1993, section 13.3)."""
+    rng = np.random.Generator(np.random.PCG64(0))
+    means = values[rng.integers(0, len(values), (N_RESAMPLES, len(values)))].mean(axis=1)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

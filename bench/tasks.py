@@ -1,0 +1,105 @@
+"""Tasks: which peers are measured on which data, with which builds and settings. A task is a TOML file.
+
+::
+
+    k = 10
+    queries = 2000                  # half of them choose the settings, the other half are timed
+    rounds = 5
+    modes = ["batch", "single"]     # one call with all queries; one call a query
+    data = ["fashion-mnist-784"]
+
+    [[peer]]
+    name = "hnswlib"                # a name of bench/peers
+    build = [{ M = 16 }, { M = 24 }]
+    search = { ef = [10, 20, 40] }  # every combination of the lists
+    only = ["fashion-mnist-784"]    # optional: data sets that it is measured on
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+FOLDER = Path(__file__).parent / "tasks"
+MODES = ("batch", "single")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A peer with its grids."""
+
+    name: str
+    builds: tuple[dict[str, Any], ...]
+    settings: tuple[dict[str, Any], ...]
+    only: tuple[str, ...] = ()
+
+    def takes(self, data: str) -> bool:
+        """Whether it is measured on a set."""
+        return not self.only or data in self.only
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be run."""
+
+    name: str
+    text: str  # of the file, kept in the record
+    data: tuple[str, ...]
+    entries: tuple[Entry, ...]
+    k: int = 10
+    n_queries: int = 2_000
+    n_rounds: int = 5
+    n_threads: int = 1
+    modes: tuple[str, ...] = MODES
+    lowest: float = 0.85  # settings below this recall are not timed, but for the best of them
+    build_limit_s: float = 1_800
+
+
+KEYS = {
+    "data": "data", "k": "k", "queries": "n_queries", "rounds": "n_rounds", "threads": "n_threads", "modes": "modes",
+    "lowest": "lowest", "build_limit_s": "build_limit_s",
+}  # fmt: skip
+
+
+def product(grid: dict[str, list[Any]]) -> tuple[dict[str, Any], ...]:
+    """Every combination of the values of a grid."""
+    return tuple(dict(zip(grid, values)) for values in itertools.product(*grid.values()))
+
+
+def parse(name: str, text: str) -> Task:
+    """The task that a text describes."""
+    content = tomllib.loads(text)
+    entries = []
+    for peer in content.pop("peer", []):
+        if unknown := set(peer) - {"name", "build", "search", "only"}:
+            raise ValueError(f"task {name}: peer {peer.get('name')} has the unknown key {min(unknown)!r}")
+        grids = peer.get("search", {})
+        settings = [s for grid in (grids if isinstance(grids, list) else [grids]) for s in product(grid)]
+        entries.append(
+            Entry(peer["name"], tuple(peer.get("build", [{}])), tuple(settings), tuple(peer.get("only", [])))
+        )
+    if unknown := set(content) - set(KEYS):
+        raise ValueError(f"task {name} has the unknown key {min(unknown)!r}; there are peer, {', '.join(KEYS)}")
+    values = {KEYS[key]: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
+    if wrong := set(values.get("modes", MODES)) - set(MODES):
+        raise ValueError(f"task {name} has the mode {min(wrong)!r}, expected some of {', '.join(MODES)}")
+    if not entries or not values.get("data"):
+        raise ValueError(f"task {name} names no {'peer' if values.get('data') else 'data'}; see bench/tasks.py")
+    return Task(name=name, text=text, entries=tuple(entries), **values)
+
+
+def read(name: str) -> Task:
+    """A task of the folder bench/tasks by its name, or any file by its path."""
+    path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
+    if not path.exists():
+        known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.toml")))
+        raise FileNotFoundError(f"there is no task {path}; give one of {known}, or the path of a TOML file")
+    return parse(path.stem, path.read_text(encoding="utf-8"))

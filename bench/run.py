@@ -28,6 +28,7 @@ from bench import machine
 from bench.contract import Wanted
 from bench.data import Data, load, stage
 from bench.judge import Judge, Verdict
+from bench.peers import peer_class
 from bench.pin import pin_threads
 from bench.records import AnswersRow, Records, canonical
 from bench.results import pareto_front
@@ -176,7 +177,9 @@ class Runner:
         found: list[Candidate] = []
         try:
             for entry in self.task.entries:
-                for build in entry.builds if entry.takes(data.name) else ():
+                if peer_class(entry.name).sparse != data.is_sparse or not entry.takes(data.name):
+                    continue
+                for build in entry.builds:
                     candidate = self._started(data, entry, build)
                     if candidate is not None:
                         found.append(candidate)

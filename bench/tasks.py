@@ -12,7 +12,7 @@
     name = "hnswlib"                # a name of bench/peers
     build = [{ M = 16 }, { M = 24 }]
     search = { ef = [10, 20, 40] }  # every combination of the lists
-    only = ["fashion-mnist-784"]    # optional: data sets that it is measured on
+    only = ["fashion-mnist-784"]    # optional: data sets that it is measured on; default: those of its kind
 """
 
 from __future__ import annotations

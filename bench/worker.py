@@ -101,8 +101,6 @@ class Work:
         except PackageNotFoundError:  # a checkout that is not installed
             number = getattr(import_module(kind.module), "__version__", "")
         self.X, self.Q = staged(self.job.data, "X"), staged(self.job.data, "Q")
-        if kind.sparse != (not isinstance(self.X, np.ndarray)):
-            raise LeftOut(f"it takes {'sparse' if kind.sparse else 'dense'} vectors only")
         self.kind = kind
         return {
             "import_s": took, "version": number, "ours": kind.ours, "exact": kind.exact, "batches": kind.has_batches,

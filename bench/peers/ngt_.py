@@ -35,6 +35,8 @@ class Onng(Peer):
         index.save()
         index.close()
         optimiser = ngtpy.Optimizer(num_of_outgoings=outgoing, num_of_incomings=incoming, log_disabled=True)
+        # the edges only: trials of searches take minutes, and their epsilon is given
+        optimiser.set_processing_modes(True, False, False, False)
         optimiser.execute(first, optimised)
         shutil.rmtree(first)
         self.path = Path(optimised)

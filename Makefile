@@ -7,7 +7,7 @@ PY     := $(VENV)/bin/python
 PIP    := $(PY) -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench-micro clean
+.PHONY: help demo test lint bench bench-micro clean
 
 help:  ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,11 +22,14 @@ lint: $(VENV)/.lint  ## check style and types
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
 
+bench: $(VENV)/.bench  ## measure every peer that installs on the small real sets (minutes; writes results/small/index.html)
+	@$(PY) -m bench run small --report results/small
+
 bench-micro: $(VENV)/.micro  ## time the kernels
 	@$(PY) -m pytest bench/micro --override-ini=addopts=
 
-clean:  ## remove .venv, compiled kernels and everything else that a command made
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks demo.png
+clean:  ## remove .venv, compiled kernels, results and everything else that a command made
+	rm -rf $(VENV) results build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks demo.png
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(PY):
@@ -36,6 +39,12 @@ $(PY):
 $(VENV)/.demo $(VENV)/.test $(VENV)/.lint $(VENV)/.micro: $(VENV)/.%: pyproject.toml | $(PY)
 	@echo "installing vecrecall[$*] into $(VENV)"
 	@$(PIP) --editable '.[$*]'
+	@touch $@
+
+# Peers are installed one by one: one that cannot be is left out, and the report says so.
+$(VENV)/.bench: pyproject.toml | $(PY)
+	@$(PIP) --editable .
+	@$(PY) -m bench install
 	@touch $@
 
 # The peer that the demo is compared with is built from source; where that fails the demo goes on without it.

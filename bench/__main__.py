@@ -24,18 +24,24 @@ def run(
     data: Annotated[Path, typer.Option(help="Folder of the data sets.")] = Path("data"),
     out: Annotated[Path | None, typer.Option(help="Record file; one that is there is continued.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write the report there at the end.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Measure anew; a record that is there is removed.")] = False,
 ) -> None:
     """Measure the peers of a task."""
     from bench import tasks
-    from bench.records import Records
-    from bench.run import Runner, command_line
+    from bench.records import Records, remove
+    from bench.run import Runner, command_line, say
 
     asked = tasks.read(task)
     path = out or Path("results") / f"{asked.name}.record"
     path.parent.mkdir(parents=True, exist_ok=True)
+    if fresh:
+        remove(path)
     records = Records(path)
     try:
-        Runner(asked, records, data, command_line()).run()
+        if records.fact("finished"):
+            say(f"{path} is finished; --fresh measures anew, --out writes another record")
+        else:
+            Runner(asked, records, data, command_line()).run()
     finally:
         records.close()
     if report is not None:

@@ -40,6 +40,12 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 
+def remove(path: Path) -> None:
+    """Remove a record, if it is there, and what SQLite keeps beside it."""
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+        path.with_name(name).unlink(missing_ok=True)
+
+
 def packed(array: NDArray | None) -> bytes | None:
     return None if array is None else zlib.compress(np.ascontiguousarray(array).tobytes(), 1)
 

@@ -7,21 +7,27 @@ import pytest
 
 import vecrecall as vr
 from bench.pin import pin_threads
-from datasets.wordnet_small import load
+from datasets.wordnet_small import WordNetSmall, load
 
 pin_threads(1)
 
 
 @pytest.fixture(scope="session")
-def documents() -> np.ndarray:
-    """Real sentence embeddings (7,500, 384), float32."""
-    return load().documents.astype(np.float32)
+def wordnet() -> WordNetSmall:
+    """A small real set, dense and sparse."""
+    return load()
 
 
 @pytest.fixture(scope="session")
-def queries() -> np.ndarray:
+def documents(wordnet: WordNetSmall) -> np.ndarray:
+    """Real sentence embeddings (7,500, 384), float32."""
+    return wordnet.documents.astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def queries(wordnet: WordNetSmall) -> np.ndarray:
     """Their queries (400, 384), float32."""
-    return load().queries.astype(np.float32)
+    return wordnet.queries.astype(np.float32)
 
 
 @pytest.fixture(scope="session")

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
 from vecrecall.hnsw.select_neighbours import select_neighbours
 from vecrecall.hnsw.walk import ask_for_rows
+from vecrecall.kernels.call import call
 from vecrecall.kernels.distances import MISSING, distances
+from vecrecall.kernels.jit import boolean, int64
+from vecrecall.kernels.keys import select_least, sort_keys
+from vecrecall.kernels.postings import add_postings
+from vecrecall.kernels.sparse_dot import dot_both, dot_codes
+from vecrecall.kernels.survivors import cut
 
 
 @njit
@@ -34,3 +41,52 @@ def select_each(view, fv, pools, pool_bytes, n_pools, size, capacity, links, lin
         )
         n_kept += links_and_kept[1]
     return n_kept
+
+
+@njit
+def add_each(accumulators, units, impacts, n, n_lists, stride, factor, rounding, floor, wide):
+    """Add lists of n postings that lie ``stride`` apart, each while the next is asked for."""
+    for i in range(n_lists):
+        lo = i * stride
+        add_postings(
+            accumulators, units, impacts, int64(1), lo, lo + n, factor, rounding, floor, boolean(False), wide,
+            lo + stride, lo + stride + n,
+        )  # fmt: skip
+
+
+@njit
+def dot_codes_of_each(weights, rows, n_bytes, n, n_codes, unit, lowest):
+    """Products with the middles of codes of rows of n entries at the addresses ``rows``, summed."""
+    total = np.float32(0)
+    for i in range(rows.size):
+        total += dot_codes(weights, rows[i], n_bytes, rows[i] + n_bytes * n, n, n_codes, unit, lowest)[0]
+    return total
+
+
+@njit
+def dot_both_of_each(weights, rows, residuals, n_bytes, n, n_codes, unit, lowest, tiny):
+    """The same with both planes of the weights."""
+    total = 0.0
+    for i in range(rows.size):
+        codes = rows[i] + n_bytes * n
+        total += dot_both(weights, rows[i], n_bytes, codes, residuals[i], n, n_codes, unit, lowest, tiny)
+    return total
+
+
+@njit
+def run_tile(function, arguments):
+    """Call a compiled tile."""
+    call(function, arguments)
+
+
+@njit
+def select_and_sort(keys, n, k, stack):
+    """Bring the k least of n keys to the front, in order."""
+    select_least(keys, n, k)
+    sort_keys(keys, k, stack)
+
+
+@njit
+def cut_buffer(buffer, slots, n, want, more):
+    """Cut a buffer of survivors to the least."""
+    return cut(buffer, slots, n, want, more)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.micro.cases import FLOAT_FORMS, FORMS
 from bench.micro.loops import distances_in_steps
-from vecrecall.kernels.distances import FORMS
 from vecrecall.kernels.forms import distance_function
 from vecrecall.kernels.memory import address
 from vecrecall.vectors.memory import aligned_zeros
@@ -20,14 +20,13 @@ N_LISTED = 1_000
 N_ROUNDS = 2_000
 STEP = 40
 DIM = 256
-DTYPES = {"f32": np.float32, "f16": np.float16}
 
 
 @pytest.mark.parametrize("place", ["hot", "random"])
 @pytest.mark.parametrize("form", FORMS)
 def test_distances(benchmark: Any, form: str, place: str) -> None:
     rng = np.random.default_rng(0)
-    dtype, width = DTYPES.get(form.split("_")[0], np.uint8), DIM // 2 if form.startswith("sq4") else DIM
+    dtype, width = FLOAT_FORMS.get(form.split("_")[0], np.uint8), DIM // 2 if form.startswith("sq4") else DIM
     row_bytes = width * np.dtype(dtype).itemsize
     rows = aligned_zeros((2**26 // row_bytes, width), dtype)
     rows[:] = rng.integers(0, 100, width)

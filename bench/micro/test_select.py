@@ -1,16 +1,14 @@
-"""The choice of links among 128 candidates, for 100 nodes; and the k least products of a tile, for `Exact`."""
+"""The choice of links among 128 candidates, for 100 nodes."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-import pytest
 
 import vecrecall as vr
 from bench.micro.loops import keys_of, select_each
 from vecrecall.kernels.memory import address
-from vecrecall.kernels.topk import select
 from vecrecall.threads import Workers
 
 N_NODES, SIZE, CAPACITY = 100, 128, 48
@@ -36,19 +34,3 @@ def test_select_neighbours(benchmark: Any, index: vr.HNSW, documents: np.ndarray
     assert select_each(*arguments) >= N_NODES  # compiled
     benchmark.group = f"choose links of {N_NODES} nodes among {SIZE} candidates each"
     benchmark(select_each, *arguments)
-
-
-@pytest.mark.parametrize("k", [10, 100])
-def test_tile_of_exact(benchmark: Any, k: int) -> None:
-    rng = np.random.default_rng(0)
-    products, bias = rng.standard_normal((256, 1024), np.float32), np.zeros(1024, np.float32)
-    left_out = np.full(256, -1)
-    keys, slots = np.full((256, k), np.inf, np.float32), np.full((256, k), -1)
-    for tile in range(20):  # heaps as they stand in the midst of a search
-        select(rng.standard_normal((256, 1024), np.float32), bias, tile * 1024, left_out, keys, slots)
-
-    def fresh() -> tuple[tuple[Any, ...], dict[str, Any]]:
-        return (products, bias, 20 * 1024, left_out, keys.copy(), slots.copy()), {}
-
-    benchmark.group = "offer a tile of 1,024 rows to the heaps of 256 queries"
-    benchmark.pedantic(select, setup=fresh, rounds=200)

@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.micro.cases import KEPT_TYPES, METRICS
 from vecrecall import blas
 from vecrecall.blas import one_blas_thread
 from vecrecall.exact import search
 from vecrecall.exact.search import nearest
-
-METRICS = ("l2", "ip", "cosine")
 
 
 def slow(X: np.ndarray, Q: np.ndarray, metric: str) -> np.ndarray:
@@ -155,7 +154,7 @@ def test_equal_rows_are_scanned(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("dtype", ["uint8", "float16", "float32"])
+@pytest.mark.parametrize("dtype", KEPT_TYPES)
 def test_answers_do_not_depend_on_threads_or_on_the_batch(metric: str, dtype: str) -> None:
     rng = np.random.default_rng(2)
     X = rng.integers(0, 9, (1500, 12)).astype(dtype)

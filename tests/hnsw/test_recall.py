@@ -7,19 +7,19 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from bench.micro.cases import HNSW_ROWS, METRICS
+from bench.micro.cases import HNSW_STORAGES as STORAGES
 from datasets.wordnet_small import WordNetSmall
 from vecrecall.exact.index import Exact
 from vecrecall.hnsw.index import HNSW
 from vecrecall.measure.recall import recall
 
-METRICS = ("l2", "ip", "cosine")
-STORAGES = ("sq4", "sq8", "f16", "f32")
 Measured = Callable[..., float]
 Clusters = Callable[..., tuple[np.ndarray, np.ndarray]]
 
 
 def real(wordnet: WordNetSmall) -> tuple[np.ndarray, np.ndarray]:
-    return wordnet.documents[:4000].astype(np.float32), wordnet.queries.astype(np.float32)
+    return wordnet.documents[:HNSW_ROWS].astype(np.float32), wordnet.queries.astype(np.float32)
 
 
 @pytest.mark.parametrize("metric", METRICS)

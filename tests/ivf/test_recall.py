@@ -7,13 +7,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from bench.micro.cases import IVF_STORAGES as STORAGES
+from bench.micro.cases import METRICS
 from datasets.wordnet_small import WordNetSmall
 from vecrecall.exact.index import Exact
 from vecrecall.ivf.index import IVF
 from vecrecall.measure.recall import recall
 
-METRICS = ("l2", "ip", "cosine")
-STORAGES = ("sq4", "sq8")
 Measured = Callable[..., float]
 Clusters = Callable[..., tuple[np.ndarray, np.ndarray]]
 of_all_kinds = pytest.mark.parametrize(("metric", "storage"), [(m, s) for m in METRICS for s in STORAGES])

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 
+from bench.micro.cases import CODE_FORMS as CODES
+from bench.micro.cases import FLOAT_FORMS as FLOATS
 from vecrecall.kernels.distances import distances
 from vecrecall.kernels.forms import distance_function
 from vecrecall.kernels.memory import address
 
-CODES = ("sq4", "sq8", "s8", "sq4_ip", "sq8_ip")
-FLOATS = {"f32": np.float32, "f16": np.float16, "u8": np.uint8}
 CANARY = 123456789
 ONE = np.ones(1, np.float32)
 

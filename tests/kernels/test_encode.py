@@ -5,20 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bench.micro.cases import ENCODED as CASES
 from vecrecall.blas import one_blas_thread
 from vecrecall.threads import Workers
 from vecrecall.vectors.codes import Codec, train
 from vecrecall.vectors.encoding import Codes, QueryForms, Rotation, encode, forms_from_codes
 from vecrecall.vectors.memory import aligned_zeros
 
-CASES = [
-    ("sq4", 20, None),
-    ("sq4", 150, None),
-    ("sq4", 300, 128),
-    ("sq8", 20, None),
-    ("sq8", 130, 60),
-    ("sq8", 70, "auto"),
-]
 f32 = np.float32
 
 

@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 
+from bench.micro.cases import KEY_COUNTS as SIZES
+from bench.micro.inputs import key_arrangements as arrangements
 from vecrecall.kernels import keys
 from vecrecall.kernels.memory import address
 
@@ -57,25 +59,6 @@ def test_both_zeros_are_one_score_and_infinities_are_the_ends() -> None:
     out, _ = made([(0.0, 5), (-0.0, 5), (-0.0, 4), (np.inf, 2**32 - 1), (-np.inf, 0), (1e-45, 6), (-1e-45, 0)])
     assert out[0] == out[1] and out[2] == out[1] - 1
     assert np.argsort(out[[3, 5, 2, 0, 6, 4]]).tolist() == list(range(6))
-
-
-def arrangements(n: int) -> dict[str, np.ndarray]:
-    """Distinct keys in the orders that quicksorts are known to stumble over."""
-    rng = np.random.default_rng(n)
-    ascending = np.sort(np.unique(rng.integers(-(2**63), 2**63 - 1, n + 8))[:n])
-    return {
-        "random": rng.permutation(ascending),
-        "sorted": ascending,
-        "reversed": ascending[::-1],
-        "near equal": rng.permutation(n) + (np.int64(123) << 32),  # equal scores: numbers alone differ
-        "near equal, sorted": np.arange(n) - 5,
-        "organ pipe": np.concatenate([ascending[::2], ascending[1::2][::-1]]),
-        "sawtooth": ascending[np.argsort(np.arange(n) % 7, kind="stable")],
-        "extremes first": np.roll(ascending, 1),
-    }
-
-
-SIZES = [*range(10), 23, 24, 25, 26, 49, 50, 100, 1000]
 
 
 @pytest.mark.parametrize("n", SIZES)

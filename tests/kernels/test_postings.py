@@ -8,12 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 
+from bench.micro.cases import POSTING_COUNTS
+from bench.micro.cases import POSTING_FACTORS as FACTORS
+from bench.micro.inputs import N_UNITS as N
+from bench.micro.inputs import posting_list as a_list
 from vecrecall.kernels import postings
 from vecrecall.kernels.memory import address
 from vecrecall.kernels.postings import LOOK
 
 WIDE = pytest.mark.parametrize("wide", [False, True])
-N = 65536
 
 
 @njit
@@ -40,20 +43,9 @@ def slow(
     return out.astype(sums.dtype)
 
 
-def a_list(rng: np.random.Generator, n: int, low: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """(units, impacts that descend), with the room behind them full of what must not be added."""
-    units = rng.choice(N, n + LOOK, replace=False).astype(np.uint16)
-    impacts = np.full(n + LOOK, 255, np.uint8)
-    impacts[:n] = np.sort(rng.integers(low, 256, n))[::-1]
-    return units, impacts
-
-
-FACTORS = {False: [1, 2, 77, 252], True: [1, 2, 255, 4000, 65254]}
-
-
 @WIDE
 @pytest.mark.parametrize("less", [False, True])
-@pytest.mark.parametrize("n", [0, 1, 7, 8, 9, 63, 64, 65, 127, 128, 129, 1000])
+@pytest.mark.parametrize("n", POSTING_COUNTS)
 def test_a_list_adds_its_amounts_down_to_the_floor(n: int, less: bool, wide: bool) -> None:
     rng = np.random.default_rng(n)
     units, impacts = a_list(rng, n)

@@ -8,13 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 
+from bench.micro.cases import COLUMN_BYTES
+from bench.micro.cases import ROW_LENGTHS as LENGTHS
+from bench.micro.inputs import SparseRow as Row
 from vecrecall.kernels import cpu, sparse_dot
 from vecrecall.kernels.memory import address
 from vecrecall.sparse.weights import SIGNED, UNSIGNED, Table, float_of
 
-LENGTHS = [0, 1, 2, 15, 16, 17, 31, 32, 33, 100, 777]
 TABLES = pytest.mark.parametrize("table", [UNSIGNED, SIGNED], ids=["unsigned", "signed"])
-WIDTHS = pytest.mark.parametrize("n_bytes", [2, 4])
+WIDTHS = pytest.mark.parametrize("n_bytes", COLUMN_BYTES)
 WIDE = pytest.param("wide", marks=pytest.mark.skipif(not cpu.HAS_AVX512, reason="needs AVX-512"))
 FORMS = pytest.mark.parametrize("form", ["portable", WIDE])
 
@@ -65,38 +67,6 @@ def values_of(table: Table, codes: np.ndarray, residuals: np.ndarray) -> np.ndar
     bits = table.lowest + bare * table.step + (place * table.unit + 128) // 256
     sizes = np.where(bare == 0, (place * table.tiny / 65536).astype(np.float32), float_of(bits))
     return np.where(codes >= table.n, -sizes, sizes)
-
-
-class Row:
-    """A row as it lies in memory, at an odd address; what stands behind it must not be read as a part of it."""
-
-    def __init__(self, rng: np.random.Generator, n: int, n_bytes: int, table: Table, odd: int = 1) -> None:
-        most, self.n, self.n_bytes = 1 << 16 if n_bytes == 2 else 200_000, n, n_bytes
-        self.columns = np.sort(rng.choice(most - 1, n, replace=False))
-        if n:
-            self.columns[-1] = most - 2
-        n_codes = 256 if table is SIGNED else table.n
-        self.codes = rng.integers(0, n_codes, n).astype(np.uint8)
-        self.codes[: min(n, 4)] = [0, n_codes - 1, table.n - 1, table.n % n_codes][:n]
-        self.residuals = np.full(n + 32, 4321, np.uint16)
-        self.residuals[:n] = rng.integers(0, 65536, n)
-        self.residuals[: min(n, 2)] = [0, 65535][:n]
-        self.weights = np.full(most, np.nan, np.float32)  # of columns that the row has not
-        self.weights[self.columns] = rng.normal(size=n) * 10.0 ** rng.integers(-3, 4, n)
-        self.weights[self.columns[n // 2 :: 3]] = 0  # as most are
-        kind = np.uint16 if n_bytes == 2 else np.uint32
-        behind = np.full(64, most - 1, kind).view(np.uint8)  # their weight is NaN
-        packed = np.concatenate([self.columns.astype(kind).view(np.uint8), self.codes, behind])
-        self.memory = np.concatenate([np.zeros(odd, np.uint8), packed])
-        self.at = address(self.memory) + odd
-        self.products = self.weights[self.columns].astype(np.float64)
-
-    def head(self) -> tuple[int, int, int]:
-        return address(self.weights), self.at, self.n_bytes
-
-    @property
-    def codes_at(self) -> int:
-        return self.at + self.n_bytes * self.n
 
 
 def test_the_wide_forms_are_used_where_gathering_is_fast() -> None:

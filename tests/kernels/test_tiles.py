@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 
+from bench.micro.cases import TILE_KINDS as EVERY
 from vecrecall.kernels.call import call
 from vecrecall.kernels.memory import address
 from vecrecall.kernels.tile_functions import tile_function
 from vecrecall.kernels.tiles import BLOCK, FACTOR, FOUND, NUMBERS, START, TILES
 
 f32, CANARY = np.float32, 77
-EVERY = [(n_queries, bits) for n_queries in TILES for bits in (4, 8)]
 every_tile = pytest.mark.parametrize(("n_queries", "bits"), EVERY)
 
 

@@ -12,11 +12,10 @@ import pytest
 import scipy.sparse as sp
 import xxhash
 
+from bench.micro.inputs import sparse_set
 from datasets.wordnet_small import WordNetSmall
-from datasets.words import count_words, vocabulary
 from vecrecall.exact.index import Exact
 from vecrecall.hits import Hits
-from vecrecall.lexical import bm25
 from vecrecall.sparse.index import SparseIndex
 
 HUGE = 2**31  # columns at most
@@ -172,12 +171,10 @@ def in_child() -> Callable[[Callable[[], bool]], bool]:
 @pytest.fixture(scope="session")
 def learned(wordnet: WordNetSmall) -> tuple[sp.csr_array, sp.csr_array]:
     """(documents, queries): real learned-sparse vectors."""
-    return wordnet.sparse_documents, wordnet.sparse_queries
+    return sparse_set(wordnet, "learned")
 
 
 @pytest.fixture(scope="session")
 def lexical(wordnet: WordNetSmall) -> tuple[sp.csr_array, sp.csr_array]:
     """(documents, queries): BM25 of real texts, few distinct scores."""
-    columns = vocabulary(wordnet.texts)
-    impacts, idf = bm25(count_words(wordnet.texts, columns))
-    return impacts, sp.csr_array(count_words(wordnet.query_texts, columns).multiply(idf[None, :])).astype(np.float32)
+    return sparse_set(wordnet, "lexical")

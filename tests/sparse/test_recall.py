@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from bench.micro.cases import SPARSE_SEARCHES
 from vecrecall.exact.index import Exact
 from vecrecall.hits import Hits
 from vecrecall.measure.recall import recall
@@ -23,24 +24,7 @@ def sets(learned: Pair, lexical: Pair) -> dict[str, tuple[sp.csr_array, sp.csr_a
     return {name: (D, Q, Exact.build(D).search(Q, k=10)) for name, (D, Q) in pairs.items()}
 
 
-FLOORS = [  # set, build, search, floor
-    ("learned", {}, {}, 0.98),  # 0.991
-    ("learned", {"keep": "f32"}, {}, 0.98),  # 0.991
-    ("learned", {"layout": "blocked"}, {}, 0.87),  # 0.891
-    ("learned", {"n_postings": 200}, {}, 0.965),  # 0.981
-    ("learned", {"alpha": 0.6}, {}, 0.865),  # 0.889
-    ("learned", {"layout": "blocked", "summary_energy": 0.6}, {}, 0.8),  # 0.821
-    ("learned", {}, {"heap_factor": 0.7, "impact_cut": 0}, 0.997),  # 1.0
-    ("learned", {"layout": "blocked"}, {"heap_factor": 0.7, "impact_cut": 0}, 0.985),  # 0.998
-    ("learned", {}, {"query_cut": 5}, 0.77),  # 0.791
-    ("lexical", {}, {}, 0.995),  # 1.0
-    ("lexical", {"layout": "blocked"}, {}, 0.955),  # 0.972
-    ("lexical", {"n_postings": 200}, {}, 0.995),  # 1.0
-    ("lexical", {}, {"query_cut": 5}, 0.955),  # 0.974
-]
-
-
-@pytest.mark.parametrize(("name", "build", "search", "floor"), FLOORS, ids=lambda x: str(x))
+@pytest.mark.parametrize(("name", "build", "search", "floor"), SPARSE_SEARCHES, ids=lambda x: str(x))
 def test_real_queries_find_their_documents(
     name: str, build: dict[str, Any], search: dict[str, Any], floor: float, sets: dict[str, Any]
 ) -> None:

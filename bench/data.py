@@ -1,7 +1,8 @@
 """The data sets of tasks: rows, queries in two halves, and where the truth comes from.
 
 A name is one of the small sets of the repository, or a file in the folder of data: ``NAME.hdf5`` laid out as in
-ann-benchmarks, or ``NAME-docs.npz`` with ``NAME-queries.npz``, CSR as scipy.sparse writes it.
+ann-benchmarks, or ``NAME-docs.npz`` with ``NAME-queries.npz``, CSR as scipy.sparse writes it. ``NAME:N`` is the first N
+rows of a dense set; ``learned-sparse:N`` is generated, see `vecrecall.datasets.sparse`.
 """
 
 from __future__ import annotations
@@ -105,8 +106,32 @@ SMALL: dict[str, Callable[[int], Data]] = {
 }
 
 
+def first_rows(data: Data, n: int, name: str) -> Data:
+    """The first rows of a dense set, with neighbours found anew."""
+    from bench.make_data import exact_neighbours
+
+    if data.is_sparse or data.metric == "ip" or not 0 < n <= data.n:
+        raise ValueError(f"{name}: expected at most {data.n:,} rows of a dense set under l2 or cosine")
+    ids, _ = exact_neighbours(data.X[:n], data.Q, data.metric)
+    return Data(name, np.ascontiguousarray(data.X[:n]), data.Q, data.metric, ids.astype(np.int64), data.source)
+
+
+def generated(n: int, n_queries: int, name: str) -> Data:
+    """Learned-sparse vectors with the statistics of SPLADE on MS MARCO."""
+    from vecrecall.datasets.sparse import generate
+
+    return sparse_set(name, *generate(n, n_queries), n_queries, "generated: vecrecall.datasets.sparse")
+
+
 def load(name: str, folder: Path, n_queries: int) -> Data:
     """Load a set by its name, with at most so many queries."""
+    whole, _, count = name.partition(":")
+    if count:
+        if not count.isdecimal():
+            raise ValueError(f"{name!r} has {count!r} after the colon, expected a number of rows")
+        if whole == "learned-sparse":
+            return generated(int(count), n_queries, name)
+        return first_rows(load(whole, folder, n_queries), int(count), name)
     if name in SMALL:
         return SMALL[name](n_queries)
     file = folder / f"{name}.hdf5"

@@ -176,8 +176,8 @@ class Records:
             "update answers set recall = ?, faults = ? where number = ?", (packed(recall), canonical(faults), number)
         )
 
-    def add_times(self, number: int, round_: int, each_ns: NDArray[np.int64], total_ns: int) -> None:
-        """Keep the times of a round: of each query where each was a call, else of the one call."""
+    def add_times(self, number: int, round_: int, each_ns: NDArray[np.int64] | None, total_ns: int) -> None:
+        """Keep the times of a round: of all its calls together, and of each where there were several."""
         self.base.execute(
             "insert or replace into times values (?, ?, ?, ?)", (number, round_, int(total_ns), packed(each_ns))
         )
@@ -185,8 +185,8 @@ class Records:
     def rounds_done(self, number: int) -> set[int]:
         return {r for (r,) in self.base.execute("select round from times where answers = ?", (number,))}
 
-    def times(self, number: int) -> tuple[NDArray[np.int64], list[NDArray[np.int64]]]:
-        """(total of each round, times of each query by round)."""
+    def times(self, number: int) -> tuple[NDArray[np.int64], list[NDArray[np.int64] | None]]:
+        """(total of each round, times of each call by round)."""
         rows = self.base.execute(
             "select total_ns, each_ns from times where answers = ? order by round", (number,)
         ).fetchall()

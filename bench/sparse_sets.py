@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
-from bench.generate_sparse import generate
 from bench.sparse_truth import SparseTruth
+from vecrecall.datasets.sparse import generate
+from vecrecall.io.csr import read_csr
 
 
 @dataclass
@@ -58,9 +59,17 @@ def halved(name: str, docs: sparse.csr_array, queries: sparse.csr_array, n_queri
 
 
 def read_set(docs: Path, queries: Path, n_queries: int, k: int) -> SparseSet:
-    """Read two files that scipy.sparse.save_npz wrote."""
+    """Read two files: what scipy.sparse.save_npz wrote, or the csr files of big-ann-benchmarks."""
     name = docs.stem.removesuffix("-docs").removesuffix("_docs")
-    return halved(name, as_csr(sparse.load_npz(docs)), as_csr(sparse.load_npz(queries)), n_queries, k)
+    if name.startswith("base"):  # they are all called so, and tell themselves apart by their folder
+        name = docs.absolute().parent.name
+    rows = read_matrix(docs)
+    return halved(name, rows, read_matrix(queries, rows.shape[1]), n_queries, k)
+
+
+def read_matrix(path: Path, dim: int | None = None) -> sparse.csr_array:
+    """Read a file of either kind; `dim` columns where a csr file counts fewer."""
+    return as_csr(sparse.load_npz(path) if path.suffix == ".npz" else read_csr(path, dim=dim).rows)
 
 
 def generated_set(n: int, n_queries: int, k: int) -> SparseSet:

@@ -43,11 +43,12 @@ def _point(records: Records, answers: AnswersRow) -> Point:
     low, high = interval(answers.recall)
     latency: dict[str, float] = {}
     best = float(totals.min())
-    if answers.mode == "single":
-        least = np.min(list(each), axis=0) / 1e3  # of each query the round that nothing disturbed
-        latency = {"mean": float(least.mean())}
-        latency |= {f"p{q}": float(np.percentile(least, q)) for q in (50, 95, 99)}
-        best = float(least.sum() * 1e3)
+    if answers.mode != "batch":
+        least = np.min([times for times in each if times is not None], axis=0)  # the round that nothing disturbed
+        best = float(least.sum())
+        if answers.mode == "single":
+            latency = {"mean": float(least.mean() / 1e3)}
+            latency |= {f"p{q}": float(np.percentile(least, q) / 1e3) for q in (50, 95, 99)}
     faults: dict[str, Any] = dict(answers.faults)
     return Point(
         setting=answers.setting, recall=float(answers.recall.mean()), recall_low=low, recall_high=high,

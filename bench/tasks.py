@@ -5,7 +5,7 @@
     k = 10
     queries = 2000                  # half of them choose the settings, the other half are timed
     rounds = 5
-    modes = ["batch", "single"]     # one call with all queries; one call a query
+    modes = ["batch", "single"]     # one call with all queries; one call a query; "100": calls of 100 queries
     data = ["fashion-mnist-784"]
 
     [[peer]]
@@ -29,7 +29,12 @@ else:
     import tomli as tomllib
 
 FOLDER = Path(__file__).parent / "tasks"
-MODES = ("batch", "single")
+MODES = ("batch", "single")  # beside numbers of queries in a call
+
+
+def is_mode(mode: str) -> bool:
+    """Whether a mode is known: one of `MODES`, or a number of queries above 1."""
+    return mode in MODES or (mode.isdecimal() and int(mode) > 1)
 
 
 @dataclass(frozen=True)
@@ -88,9 +93,10 @@ def parse(name: str, text: str) -> Task:
         )
     if unknown := set(content) - set(KEYS):
         raise ValueError(f"task {name} has the unknown key {min(unknown)!r}; there are peer, {', '.join(KEYS)}")
+    content |= {"modes": [str(mode) for mode in content.get("modes", MODES)]}
     values = {KEYS[key]: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
-    if wrong := set(values.get("modes", MODES)) - set(MODES):
-        raise ValueError(f"task {name} has the mode {min(wrong)!r}, expected some of {', '.join(MODES)}")
+    if wrong := [mode for mode in values.get("modes", MODES) if not is_mode(str(mode))]:
+        raise ValueError(f"task {name} has the mode {wrong[0]!r}, expected {', '.join(MODES)} or a number above 1")
     if not entries or not values.get("data"):
         raise ValueError(f"task {name} names no {'peer' if values.get('data') else 'data'}; see bench/tasks.py")
     return Task(name=name, text=text, entries=tuple(entries), **values)

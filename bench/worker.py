@@ -42,7 +42,7 @@ class Answer(NamedTuple):
     ids: NDArray[np.int64]  # (q, k), missing places -1
     distances: NDArray[np.float64] | None  # the same shape, NaN where missing
     total_ns: int
-    each_ns: NDArray[np.int64] | None  # by query, where each was a call
+    each_ns: NDArray[np.int64] | None  # by call, where there were several
 
 
 def own_mib() -> float:
@@ -151,38 +151,38 @@ class Work:
         self.peer.load(path, self.X, **self.job.build)
 
     def ask(self, half: str, setting: dict[str, Any], mode: str) -> Answer:
-        """Ask the queries of a half, in one call or one by one."""
-        queries = self._forms(half, mode)
+        """Ask the queries of a half: in one call, in calls of so many, or one by one."""
+        forms = self._forms(half, mode)
         self.peer.set(**setting)
-        return self._batch(queries) if mode == "batch" else self._single(queries)
+        clock, ask = time.perf_counter_ns, self.peer.ask_one if mode == "single" else self.peer.ask_batch
+        raws, each = [None] * len(forms), np.empty(len(forms), np.int64)
+        with quiet():
+            for i, form in enumerate(forms):
+                before = clock()
+                raws[i] = ask(form)
+                each[i] = clock() - before
+        rows = [row for raw in raws for row in self._rows(raw, mode)]
+        return Answer(*padded(rows, self.job.wanted.k), int(each.sum()), each if mode != "batch" else None)
 
-    def _forms(self, half: str, mode: str) -> Any:
+    def _forms(self, half: str, mode: str) -> list[Any]:
+        """What is asked, call by call, in the peer's own form."""
         if (half, mode) not in self.forms:
             Q = self.Q[0 if half == "choosing" else 1 :: 2]
             if isinstance(Q, np.ndarray):
                 Q = np.ascontiguousarray(Q)
-            self.forms[half, mode] = self.peer.batch_form(Q) if mode == "batch" else self.peer.forms(Q)
+            size = Q.shape[0] if mode == "batch" else 1 if mode == "single" else int(mode)
+            parts = (Q[first : first + size] for first in range(0, Q.shape[0], size))
+            self.forms[half, mode] = self.peer.forms(Q) if mode == "single" else [*map(self.peer.batch_form, parts)]
         return self.forms[half, mode]
 
-    def _batch(self, queries: Any) -> Answer:
-        with quiet():
-            before = time.perf_counter_ns()
-            raw = self.peer.ask_batch(queries)
-            took = time.perf_counter_ns() - before
+    def _rows(self, raw: Any, mode: str) -> list[tuple[NDArray, NDArray | None]]:
+        """(ids, distances) of each query of a raw answer."""
         ids, distances = self.peer.answers(raw)
-        rows = [(row, None if distances is None else distances[i]) for i, row in enumerate(np.atleast_2d(ids))]
-        return Answer(*padded(rows, self.job.wanted.k), took, None)
-
-    def _single(self, queries: list[Any]) -> Answer:
-        clock, ask = time.perf_counter_ns, self.peer.ask_one
-        raws, each = [None] * len(queries), np.empty(len(queries), np.int64)
-        with quiet():
-            for i, query in enumerate(queries):
-                before = clock()
-                raws[i] = ask(query)
-                each[i] = clock() - before
-        rows = [self.peer.answers(raw) for raw in raws]
-        return Answer(*padded(rows, self.job.wanted.k), int(each.sum()), each)
+        if mode == "single":
+            return [(ids, distances)]
+        ids = np.atleast_2d(ids)  # some drop the axis of a batch of one
+        found = [None] * len(ids) if distances is None else np.atleast_2d(distances)
+        return list(zip(ids, found))
 
 
 class quiet:

@@ -62,10 +62,12 @@ def _layout(facts: DataFacts) -> dict[str, Any]:
         "hovermode": "closest",
         "showlegend": True,  # of a single curve too
         "hoverlabel": {"align": "left"},
-        "margin": {"l": 70, "r": 20, "t": 20, "b": 60},
+        "margin": {"l": 90, "r": 20, "t": 20, "b": 60},
         "legend": {"itemclick": "toggle", "itemdoubleclick": "toggleothers", "tracegroupgap": 0},
         "xaxis": dict(title={"text": f"recall@{facts.k}"}, tickformat=".5~f", **axis),
-        "yaxis": dict(title={"text": "queries a second"}, type="log", dtick="D2", tickformat=",~g", **axis),
+        "yaxis": dict(
+            title={"text": "queries a second", "standoff": 12}, type="log", dtick="D2", tickformat=",~g", **axis
+        ),
         "shapes": [
             {"type": "line", "x0": level, "x1": level, "yref": "paper", "y0": 0, "y1": 1, "layer": "below",
                  "line": {"color": "#bbbbbb", "width": 1, "dash": "dot"}}

@@ -33,8 +33,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def task(*peers: str, rounds: int = 2, limit: float = 60, build: str = "[{}]", search: str = "{}") -> Task:
-    text = f"k = {K}\nrounds = {rounds}\ndata = ['toy']\nbuild_limit_s = {limit}\n"
+def task(
+    *peers: str, rounds: int = 2, limit: float = 60, build: str = "[{}]", search: str = "{}", more: str = ""
+) -> Task:
+    text = f"k = {K}\nrounds = {rounds}\ndata = ['toy']\nbuild_limit_s = {limit}\n{more}\n"
     for peer in peers:
         text += f"[[peer]]\nname = '{TOYS}:{peer}'\nbuild = {build}\nsearch = {search}\n"
     return parse("toys", text)
@@ -112,6 +114,17 @@ def test_a_refused_setting_leaves_the_others(folder: Path, tmp_path: Path) -> No
     (built,) = results(records).built
     assert built.problem == ""
     assert {point.setting["step"] for point in built.points} == {1, 3}
+
+
+def test_a_mode_may_be_a_number_of_queries_in_a_call(folder: Path, tmp_path: Path) -> None:
+    records = Records(tmp_path / "record")
+    Runner(task("Honest", more="modes = ['batch', 7]"), records, folder, "").run()
+    (built,) = results(records).built
+    assert {mode: point.recall for mode, point in by_mode(built).items()} == {"batch": 1.0, "7": 1.0}
+    (row,) = records.built()
+    (calls,) = [a for a in records.answers(row.number, "timed") if a.mode == "7"]
+    assert [len(each) for each in records.times(calls.number)[1]] == [3, 3]  # 20 queries: 7, 7, 6
+    assert len(calls.ids) == 20
 
 
 class Killed(BaseException):

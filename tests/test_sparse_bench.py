@@ -14,7 +14,6 @@ from scipy import sparse
 
 from bench import sparse_layouts, sparse_speed
 from bench.demo_sparse import Way, answers, fused_way, ndcg
-from bench.generate_sparse import VOCABULARY, generate, mass_of_heaviest
 from bench.make_data import WordNetTexts
 from bench.make_sparse_data import bm25, write
 from bench.sparse_engines import (
@@ -32,6 +31,8 @@ from bench.sparse_sets import SparseSet, as_csr, halved, read_set
 from bench.sparse_speed import as_json, folder_of, ratios, times_at
 from bench.sparse_sweep import Course, Point, front, never, sweep, time_each, time_in_turn, us_at, worth_timing
 from bench.sparse_truth import SparseTruth, exact_top
+from vecrecall.datasets.folder import write_folder
+from vecrecall.datasets.make import learned_sparse
 from vecrecall.hits import Hits
 
 
@@ -312,65 +313,15 @@ def test_what_is_read_is_brought_into_one_form(tmp_path: Path) -> None:
     assert as_csr(docs).nnz == 2  # summed, sorted, without the zero
 
 
+def test_the_folder_of_a_generated_set_is_read(tmp_path: Path) -> None:
+    made = learned_sparse(50, n_queries=4)
+    write_folder(tmp_path / "tiny", made)
+    data = read_set(tmp_path / "tiny" / "base.csr", tmp_path / "tiny" / "queries.csr", n_queries=9, k=1)
+    assert data.name == "tiny" and (data.docs != made.rows).nnz == 0
+    assert (data.timed.queries != made.queries[1::2]).nnz == 0
+
+
 # ---------------------------------------- data
-
-
-N = 20_000  # far fewer have but one field, whose terms are in most documents
-
-
-@pytest.fixture(scope="module")
-def generated() -> tuple[sparse.csr_array, sparse.csr_array]:
-    return generate(N, 200, seed=3)
-
-
-def test_generated_rows_have_the_statistics_of_splade(
-    generated: tuple[sparse.csr_array, sparse.csr_array],
-) -> None:
-    docs, queries = generated
-    assert docs.shape == (N, VOCABULARY) and queries.shape == (200, VOCABULARY)
-    assert 116 < docs.nnz / N < 122
-    assert 41 < queries.nnz / 200 < 45
-    assert 0.72 < mass_of_heaviest(queries, 10) < 0.78
-    assert 0.72 < mass_of_heaviest(docs, 50) < 0.78
-    for matrix in generated:
-        assert matrix.dtype == np.float32 and matrix.indices.dtype == np.int32
-        assert matrix.data.min() > 0 and matrix.data.max() <= 3.5
-        assert matrix.has_canonical_format
-
-
-def test_generated_terms_follow_zipf(generated: tuple[sparse.csr_array, sparse.csr_array]) -> None:
-    df = np.sort(np.bincount(generated[0].indices, minlength=VOCABULARY))[::-1]
-    assert 0.2 < df[0] / N < 0.6
-    ranks = np.arange(30, 3_000)
-    slope = np.polyfit(np.log(ranks), np.log(df[ranks]), 1)[0]
-    assert -1.2 < slope < -0.5
-    common = np.argsort(-np.bincount(generated[0].indices, minlength=VOCABULARY))[:100]
-    assert common.mean() == pytest.approx(VOCABULARY / 2, rel=0.3)  # columns are in no order of frequency
-
-
-def test_generated_documents_cluster_and_queries_find_several(
-    generated: tuple[sparse.csr_array, sparse.csr_array],
-) -> None:
-    docs, queries = generated
-    _, scores = exact_top(docs, queries, 100)
-    relative = (scores / scores[:, :1]).mean(axis=0)
-    assert 0.4 < relative[9] < 0.7  # measured 0.51
-    assert relative[99] < 0.4
-    of_any_document = queries @ np.asarray(docs.mean(axis=0)).ravel()
-    assert (scores[:, 9] > 4 * of_any_document).mean() > 0.95
-
-
-def test_generated_sets_are_the_same_again_and_differ_by_seed(
-    generated: tuple[sparse.csr_array, sparse.csr_array],
-) -> None:
-    for matrix, again in zip(generated, generate(N, 200, seed=3)):
-        assert np.array_equal(matrix.indptr, again.indptr)
-        assert np.array_equal(matrix.indices, again.indices)
-        assert np.array_equal(matrix.data, again.data)
-    other, _ = generate(N, 1, seed=4)
-    assert not np.array_equal(generated[0].indptr, other.indptr)
-    with pytest.raises(ValueError, match="n=0"):
-        generate(0)
 
 
 TEXTS = WordNetTexts(

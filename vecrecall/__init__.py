@@ -17,8 +17,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vecrecall import io as io
     from vecrecall.choosing import build
-    from vecrecall.errors import CorruptIndexError, IndexFileError, VecrecallError
+    from vecrecall.errors import CorruptIndexError, DataFileError, IndexFileError, VecrecallError
     from vecrecall.exact.index import Exact
     from vecrecall.fusing import fuse
     from vecrecall.graph import knn_graph
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
     from vecrecall.ivf.index import IVF
     from vecrecall.lexical import bm25
     from vecrecall.loading import load
+    from vecrecall.measure.ndcg import ndcg
     from vecrecall.measure.recall import recall
+    from vecrecall.measure.sweep import sweep
     from vecrecall.sparse.index import SparseIndex
 
 __version__ = "0.1.0"
@@ -36,6 +39,7 @@ __all__ = [
     "HNSW",
     "IVF",
     "CorruptIndexError",
+    "DataFileError",
     "Exact",
     "Hits",
     "IndexFileError",
@@ -46,13 +50,16 @@ __all__ = [
     "fuse",
     "knn_graph",
     "load",
+    "ndcg",
     "recall",
+    "sweep",
 ]
 
 _HOME = {
     "HNSW": "vecrecall.hnsw.index",
     "IVF": "vecrecall.ivf.index",
     "CorruptIndexError": "vecrecall.errors",
+    "DataFileError": "vecrecall.errors",
     "Exact": "vecrecall.exact.index",
     "Hits": "vecrecall.hits",
     "IndexFileError": "vecrecall.errors",
@@ -63,12 +70,18 @@ _HOME = {
     "fuse": "vecrecall.fusing",
     "knn_graph": "vecrecall.graph",
     "load": "vecrecall.loading",
+    "ndcg": "vecrecall.measure.ndcg",
     "recall": "vecrecall.measure.recall",
+    "sweep": "vecrecall.measure.sweep",
 }
+
+_PACKAGES = ("io",)
 
 
 def __getattr__(name: str) -> Any:
     """Import the module that holds a public name when the name is first asked for."""
+    if name in _PACKAGES:
+        return import_module(f"vecrecall.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'vecrecall' has no attribute {name!r}; it has {', '.join(__all__)}")
     value = getattr(import_module(_HOME[name]), name)
@@ -78,4 +91,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """List the public names, loaded or not."""
-    return sorted([*__all__, "__version__"])
+    return sorted([*__all__, *_PACKAGES, "__version__"])

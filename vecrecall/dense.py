@@ -42,6 +42,22 @@ class DenseIndex(Index):
             if self._ids.n != self._content.n:
                 raise CorruptIndexError(f"there are {self._ids.n} ids of {self._content.n} vectors")
 
+    def _checked_queries(self, Q: Any) -> tuple[np.ndarray, int]:
+        """(queries (q, dim) float32 in C order, q), wholly checked; for measuring, where a look costs little."""
+        queries, _ = as_queries(Q, self._dim)
+        if self._metric == "cosine":
+            warn_of_zeros(n_zero_rows(queries), "query")
+        return queries if queries.flags.carray else queries.copy(), len(queries)
+
+    def _exact_distances(self) -> bool:
+        """Whether answers hold the distances of kept rows, and not those of codes."""
+        return self._content.kept is not None
+
+    def _plain_hits(self, answers: tuple[np.ndarray, np.ndarray, np.ndarray], k: int) -> Hits:
+        """Hits of (slots, distances, evals), flat, as they are; within the lock."""
+        slots, distances, evals = answers[0].reshape(-1, k), answers[1].reshape(-1, k), answers[2]
+        return Hits(self._ids.outer(slots), distances, evals, self._metric)
+
     def _asked(self, Q: Any, threads: int | None) -> tuple[np.ndarray, bool, int]:
         """(queries (q, dim) float32, whether one vector was given, threads). The kernel notices what is not finite."""
         queries, single = as_queries(Q, self._dim, check_finite=False)

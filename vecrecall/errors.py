@@ -11,3 +11,7 @@ class IndexFileError(VecrecallError, ValueError):
 
 class CorruptIndexError(VecrecallError, RuntimeError):
     """``check()`` found an invariant of an index broken; the message names the first one."""
+
+
+class DataFileError(VecrecallError, ValueError):
+    """A file of vectors, truth, judgements or runs is damaged, torn or foreign."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vecrecall.exact.index import Exact
@@ -35,6 +35,7 @@ def slow(found: Hits, true: Hits, k: int, by: str) -> list[float]:
     return values
 
 
+@settings(deadline=None)  # the first search loads kernels
 @given(st.integers(1, 9), st.integers(1, 12), st.sampled_from(["distance", "id"]), st.integers(0, 2**32))
 def test_recall_is_what_the_loop_says(n: int, k: int, by: str, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -1,22 +1,52 @@
-"""The command line: its commands and how an error is shown."""
+"""The command line: its commands.
+
+Their modules import what they need when they run, so that `vecrecall --help` costs no more than typer.
+"""
 
 from __future__ import annotations
 
+import inspect
 import sys
-from pathlib import Path
-from typing import Annotated, NoReturn
+from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
 from vecrecall import __version__
-from vecrecall.errors import VecrecallError
+from vecrecall.cli import data
+from vecrecall.cli.bench import bench
+from vecrecall.cli.build import build
+from vecrecall.cli.exits import EPILOG, Commands, run
+from vecrecall.cli.info import info
+from vecrecall.cli.recall import recall
+from vecrecall.cli.search import search
+from vecrecall.cli.sweep import sweep
+from vecrecall.cli.warmup import warmup
+
+
+def in_paragraphs(command: Callable[..., None]) -> str:
+    """What a command's docstring says; typer would keep its ends of lines."""
+    paragraphs = (inspect.getdoc(command) or "").split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+
 
 app = typer.Typer(
+    cls=Commands,
     help="Approximate nearest neighbour search whose contract is recall.",
-    no_args_is_help=True,
+    epilog=EPILOG,
     add_completion=False,
     pretty_exceptions_enable=False,
+    invoke_without_command=True,
 )
+for command in (build, search, recall, sweep, info, warmup):
+    app.command(help=in_paragraphs(command), epilog=EPILOG)(command)
+app.add_typer(data.app, name="data", epilog=EPILOG)
+# options after the first word are the benchmark's own
+app.command(
+    help=in_paragraphs(bench),
+    epilog="Exit codes: those of the benchmark; 2 without a checkout.",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False},
+)(bench)
 
 
 def _print_version(wanted: bool) -> None:
@@ -27,40 +57,16 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit."),
     ] = False,
 ) -> None:
-    pass
-
-
-@app.command()
-def warmup() -> None:
-    """Compile every kernel now, into the cache on disk, so that no later process has to."""
-    from vecrecall.cli.warmup import compile_all
-
-    compile_all()
-
-
-@app.command()
-def info(file: Annotated[Path, typer.Argument(help="A saved index.", show_default=False)]) -> None:
-    """Show what a saved index holds: its kind, parameters, counts and sections."""
-    from vecrecall.cli.info import show
-
-    show(file)
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), nl=False)
 
 
 def main() -> None:
-    """Run the command; what goes wrong is one line on the error stream and exit code 2."""
-    try:
-        app()
-    except OSError as error:
-        _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-    except (VecrecallError, ValueError) as error:
-        _fail(str(error))
-
-
-def _fail(message: str) -> NoReturn:
-    print("vecrecall:", " ".join(message.split()), file=sys.stderr)
-    sys.exit(2)
+    """Run the command line of this process and exit with its code."""
+    sys.exit(run(app, sys.argv[1:]))

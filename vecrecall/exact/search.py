@@ -143,6 +143,34 @@ def nearest(
     return slots, distances
 
 
+def distances_of(rows: NDArray[Any], queries: Floats, slots: Slots, metric: str) -> Floats:
+    """Return the exact distances of named rows to queries, as `nearest` does of those it finds.
+
+    Parameters
+    ----------
+    rows : ndarray of uint8, float16 or float32, shape (n, d)
+    queries : ndarray of float32, shape (q, d)
+    slots : ndarray of int64, shape (q, m)
+        Rows; -1 for none.
+    metric : {"l2", "ip", "cosine"}
+
+    Returns
+    -------
+    ndarray of float32, shape (q, m)
+        Rounded from float64; +inf for slot -1.
+    """
+    distances = np.full(slots.shape, np.inf, np.float32)
+    if len(rows) == 0 or slots.size == 0:
+        return distances
+    space = _Space.over(rows, metric)
+    with np.errstate(all="ignore"):  # as in `nearest`
+        for lo in range(0, len(queries), _QUERIES):
+            part = queries[lo : lo + _QUERIES]
+            block = _unit(part) if metric == "cosine" else part.astype(np.float64)
+            distances[lo : lo + _QUERIES] = _distances(_values(space, block, slots[lo : lo + _QUERIES]), metric)
+    return distances
+
+
 def _nearest_of_block(space: _Space, queries: Doubles, left_out: Slots, k: int, n_kept: int) -> tuple[Slots, Doubles]:
     """Return slots and values of the min(k, n) nearest rows of each query."""
     kept, bound = _select(space, queries, left_out, n_kept)

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from vecrecall.curve import Curve, refuse_beside, warn_of_missed_target
 from vecrecall.dense import DenseIndex
+from vecrecall.exact.kept import exact_hits
 from vecrecall.file import File
 from vecrecall.hits import Hits
 from vecrecall.hnsw import stored
 from vecrecall.hnsw.building import Workbench
-from vecrecall.hnsw.calibration import NAMES, measured_curve
+from vecrecall.hnsw.calibration import NAMES, efs, measured_curve
 from vecrecall.hnsw.check import check_content
 from vecrecall.hnsw.content import Content, empty
 from vecrecall.hnsw.estimate import estimated_memory
@@ -28,6 +29,7 @@ from vecrecall.inputs import Rows, as_choice, as_count, as_recall, as_rows
 from vecrecall.sections import restored_curve
 from vecrecall.progress import progress_bar
 from vecrecall.threads import Workers, n_threads
+from vecrecall.tuning import SearchSettings, Tunable
 from vecrecall.vectors.rows import refuse_beyond_half
 from vecrecall.vectors.spaces import METRICS, Space
 from vecrecall.vectors.walked import CodedRows
@@ -35,7 +37,7 @@ from vecrecall.vectors.walked import CodedRows
 EF = 64
 
 
-class HNSW(DenseIndex):
+class HNSW(DenseIndex, Tunable):
     """Hierarchical navigable small world graph over compact codes, ranked by exact rows.
 
     Made by :meth:`build`, or by ``vecrecall.load``.
@@ -312,6 +314,24 @@ class HNSW(DenseIndex):
         if target_recall is not None:
             warn_of_missed_target(target, recall, "ef")
         return setting["ef"]
+
+    def _exact_answer(self, queries: Any, k: int, n_workers: int) -> Hits | None:
+        kept = self._content.kept
+        return None if kept is None else exact_hits(kept, self._ids, queries, k, self._metric, n_workers)
+
+    def _grid(self, k: int) -> list[SearchSettings]:
+        ladder = self._ladder(None, None, k, 1)
+        return [ladder[0], *ladder[1:-1:2], ladder[-1]] if len(ladder) > 2 else ladder
+
+    def _ladder(self, queries: Any, truth: Any, k: int, n_workers: int) -> list[SearchSettings]:
+        return [{}] if self._content.graph.top < 0 else [{"ef": ef} for ef in efs(k)]
+
+    def _answer(self, queries: Any, k: int, settings: SearchSettings, n_workers: int) -> Hits:
+        ef = settings.get("ef", self._ef)
+        return self._plain_hits(self._walker.answer(self._content, queries, k, ef, n_workers), k)
+
+    def _take(self, settings: SearchSettings, k: int, target: float, recall: float) -> None:
+        self.ef = settings["ef"]
 
     @property
     def ef_construction(self) -> int:

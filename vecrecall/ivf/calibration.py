@@ -46,13 +46,16 @@ def measured_curve(content: Content, n_workers: int, *, reranked: bool) -> Curve
     for k, n_asking in ASKING.items():
         queries = asking(content.kept, content.space.metric, n_asking, nearest_of)
         truth = _truth(content, searcher, queries, min(k, content.n), n_workers)
-        own: list[Point] = []
-        for depths in (_DEPTHS, _DEPTHS + _DEEPER) if reranked else (_DEPTHS[:1],):
-            own = _points(content, searcher, queries, truth, k, depths, n_workers)
-            if max(point[1] for point in own) >= _SUFFICE:
-                break
-        points += own
+        points += _points(content, searcher, queries, truth, k, n_workers, reranked=reranked)
     return Curve.of_points(NAMES, points, content.n)
+
+
+def ladder(
+    content: Content, searcher: Searcher, queries: np.ndarray, truth: np.ndarray, k: int, n_workers: int
+) -> list[tuple[int, int]]:
+    """(nprobe, rerank) by their cost, for queries whose true slots (q, k) are known: none both cheaper and better."""
+    points = _points(content, searcher, queries, truth, k, n_workers, reranked=content.kept is not None)
+    return [(int(nprobe), int(rerank)) for *_, nprobe, rerank in Curve.of_points(NAMES, points, content.n).table]
 
 
 def _truth(content: Content, searcher: Searcher, queries: np.ndarray, k: int, n_workers: int) -> np.ndarray:
@@ -65,17 +68,29 @@ def _truth(content: Content, searcher: Searcher, queries: np.ndarray, k: int, n_
     ]
     if _share_found(found[0], found[1], np.array([k])).mean() >= _AGREED:
         return found[1]
-    from vecrecall.exact.search import nearest  # its kernels are not needed otherwise, and loading them takes time
+    from vecrecall.exact.kept import nearest_kept  # its kernels are not needed otherwise, and loading them takes time
 
-    nobody = np.full(len(queries), -1)
-    return nearest(kept.values[:n, : kept.dim], queries, k, content.space.metric, nobody, n_workers)[0]
+    return nearest_kept(kept, queries, k, content.space.metric, n_workers)[0]
 
 
 def _points(
+    content: Content, searcher: Searcher, queries: np.ndarray, truth: np.ndarray, k: int, n_workers: int, *,
+    reranked: bool,
+) -> list[Point]:  # fmt: skip
+    """Points (k, recall, cost, nprobe, rerank); to deeper depths only where others do not suffice."""
+    points: list[Point] = []
+    for depths in (_DEPTHS, _DEPTHS + _DEEPER) if reranked else (_DEPTHS[:1],):
+        points = _points_at(content, searcher, queries, truth, k, depths, n_workers)
+        if max(point[1] for point in points) >= _SUFFICE:
+            break
+    return points
+
+
+def _points_at(
     content: Content, searcher: Searcher, queries: np.ndarray, truth: np.ndarray, k: int, times: tuple[float, ...],
     n_workers: int,
 ) -> list[Point]:  # fmt: skip
-    """Points (k, recall, cost, nprobe, rerank), for depths of so many times k."""
+    """Points for depths of so many times k."""
     depths = np.unique(np.minimum(np.ceil(np.multiply(times, truth.shape[1])).astype(np.int64), content.n))
     by_estimates, deep = replace(content, kept=None), int(depths[-1])
     points: list[Point] = []
@@ -100,6 +115,6 @@ def _share_found(shown: np.ndarray, truth: np.ndarray, depths: np.ndarray) -> np
 
 
 def _cost(content: Content, evals: float, nprobe: int, rerank: int) -> float:
-    assert content.kept is not None and content.rotation is not None
-    row = content.kept.values.strides[0]
+    assert content.rotation is not None
+    row = 0 if content.kept is None else content.kept.values.strides[0]
     return evals * content.rotation.padded_p * _CODE + nprobe * _PAIR + rerank * (_ROW + row * _BYTE)

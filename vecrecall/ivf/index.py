@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from math import ceil
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vecrecall.curve import refuse_beside, warn_of_missed_target
+from vecrecall.curve import Curve, refuse_beside, warn_of_missed_target
 from vecrecall.dense import DenseIndex
 from vecrecall.file import File
 from vecrecall.hits import Hits
@@ -17,21 +17,25 @@ from vecrecall.ids import Ids
 from vecrecall.index import restore_shared
 from vecrecall.inputs import Rows, as_choice, as_count, as_recall, as_rows
 from vecrecall.ivf import stored
-from vecrecall.ivf.calibration import measured_curve
+from vecrecall.ivf.calibration import ladder, measured_curve
 from vecrecall.ivf.check import check_content
 from vecrecall.ivf.content import Content, empty
 from vecrecall.ivf.growth import Growth
-from vecrecall.ivf.parameters import FEWEST, Parameters
+from vecrecall.ivf.parameters import FEWEST, Chosen, Parameters
 from vecrecall.ivf.searcher import Searcher
 from vecrecall.progress import progress_bar
 from vecrecall.threads import Workers, n_threads
+from vecrecall.tuning import SearchSettings, Tunable, slots_of_truth
 from vecrecall.vectors.spaces import METRICS, Space
 
 
 TARGET = 0.95
+_PLACES = 10_000  # true neighbours that settings are laid out by, where `tune` is given more
+_GRID = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999)  # recalls, by the curve
+_BEYOND = (2, 4, 8)  # times the lists of the last, for queries that are harder than those of the curve
 
 
-class IVF(DenseIndex):
+class IVF(DenseIndex, Tunable):
     """Inverted file over compact codes, ranked by exact rows: the engine for batches.
 
     Vectors are shared among lists around centroids. A search compares a query with the centroids, scans the codes in
@@ -65,6 +69,7 @@ class IVF(DenseIndex):
         super().__init__(content.space.dim, content.space.metric, ids)
         self._content, self._settings = content, parameters
         self._searcher = Searcher()
+        self._tuned: Chosen | None = None
 
     @classmethod
     def build(
@@ -233,11 +238,50 @@ class IVF(DenseIndex):
         target = self._settings.target_recall if target_recall is None else as_recall(target_recall)
         if curve is None:  # all rows are ranked
             return 1, k
+        tuned = self._tuned  # another thread may set a target meanwhile
+        if target_recall is None and tuned is not None and not tuned.outdated(content.n):
+            return tuned.at(k, content.n_lists)
         setting, recall = curve.pick(k, target)
         if target_recall is not None:
             warn_of_missed_target(target, recall, "nprobe and rerank")
+        return self._by_curve(setting, k)
+
+    def _by_curve(self, setting: dict[str, int], k: int) -> tuple[int, int]:
+        """(nprobe, rerank) of a point of the curve."""
+        content = self._content
         nprobe = ceil(setting["nprobe"] * content.n_lists / content.n_lists_at_curve)  # some may have been split since
         return min(nprobe, content.n_lists), max(k, setting["rerank"])
+
+    def _exact_answer(self, queries: Any, k: int, n_workers: int) -> Hits | None:
+        from vecrecall.exact.kept import exact_hits  # its kernels are not needed otherwise, and loading them takes time
+
+        kept = self._content.kept
+        return None if kept is None else exact_hits(kept, self._ids, queries, k, self._metric, n_workers)
+
+    def _grid(self, k: int) -> list[SearchSettings]:
+        curve, n_lists = self._content.curve, self._content.n_lists
+        if curve is None:
+            return [{}]
+        rungs = [self._by_curve(curve.pick(k, target)[0], k) for target in _GRID]
+        rungs += [(min(rungs[-1][0] * times, n_lists), rungs[-1][1]) for times in _BEYOND]
+        return [{"nprobe": nprobe, "rerank": rerank} for nprobe, rerank in dict.fromkeys(rungs)]
+
+    def _ladder(self, queries: Any, truth: Any, k: int, n_workers: int) -> list[SearchSettings]:
+        content = self._content
+        if content.lists is None:
+            return [{}]
+        some = np.unique(np.linspace(0, len(queries) - 1, max(64, _PLACES // k)).astype(np.int64))
+        slots = slots_of_truth(self._ids, truth[0][some, : min(k, content.n)])
+        rungs = ladder(content, self._searcher, queries[some], slots, k, n_workers)
+        return [{"nprobe": nprobe, "rerank": rerank} for nprobe, rerank in rungs]
+
+    def _answer(self, queries: Any, k: int, settings: SearchSettings, n_workers: int) -> Hits:
+        nprobe, rerank = (settings["nprobe"], settings["rerank"]) if settings else self._chosen(k, None)
+        return self._plain_hits(self._searcher.answer(self._content, queries, k, nprobe, rerank, n_workers), k)
+
+    def _take(self, settings: SearchSettings, k: int, target: float, recall: float) -> None:
+        self.target_recall = target
+        self._tuned = Chosen(**settings, k=k, n=self._content.n, n_lists=self._content.n_lists, recall=recall)
 
     def _grow(self, rows: Rows, ids: Any, n_workers: int, progress: bool) -> None:
         """Add rows; nothing of the index changes before all is done."""
@@ -296,12 +340,15 @@ class IVF(DenseIndex):
 
     @property
     def target_recall(self) -> float:
-        """Recall that the defaults of :meth:`search` are chosen for; saved with the index, and may be set."""
+        """Recall that the defaults of :meth:`search` are chosen for; saved with the index, and may be set.
+
+        To set it ends what :meth:`tune` chose.
+        """
         return self._settings.target_recall
 
     @target_recall.setter
     def target_recall(self, value: float) -> None:
-        self._settings = replace(self._settings, target_recall=as_recall(value))
+        self._settings, self._tuned = replace(self._settings, target_recall=as_recall(value)), None
 
     @property
     def curve(self) -> NDArray[np.float64]:
@@ -336,16 +383,23 @@ class IVF(DenseIndex):
         assert content.trained is not None
         settings = ""
         if content.curve is not None:
-            _, recall = content.curve.pick(10, self.target_recall)
             nprobe, rerank = self._chosen(10, None)
-            settings = f", nprobe={nprobe} rerank={rerank} for recall@10 {min(recall, self.target_recall):.3g}"
+            settings = f", nprobe={nprobe} rerank={rerank}{self._aim(content.curve)}"
         return (
             f"n_lists={content.n_lists}{settings}, {self._settings.storage} codes of "
             f"{content.trained.axes.p} dimensions, {kept}"
         )
 
+    def _aim(self, curve: Curve) -> str:
+        """What the settings of searches are for, in words."""
+        if self._tuned is not None and not self._tuned.outdated(self._content.n):
+            return f" tuned for recall@{self._tuned.k} {min(self._tuned.recall, self.target_recall):.3g}"
+        _, recall = curve.pick(10, self.target_recall)
+        return f" for recall@10 {min(recall, self.target_recall):.3g}"
+
     def _parameters(self) -> dict[str, Any]:
-        return {"lists": self._settings.as_dict(), **stored.parameters_of(self._content)}
+        tuned = {} if self._tuned is None else {"tuned": asdict(self._tuned)}
+        return {"lists": self._settings.as_dict(), **tuned, **stored.parameters_of(self._content)}
 
     def _counts(self) -> dict[str, int]:
         return stored.counts_of(self._content)
@@ -357,4 +411,7 @@ class IVF(DenseIndex):
     def _restore(cls, file: File) -> IVF:
         dim, metric, ids = restore_shared(file)
         parameters = Parameters.checked(**file.parameters["lists"])
-        return cls(stored.restored_content(file, dim, metric, parameters), ids, parameters)
+        index = cls(stored.restored_content(file, dim, metric, parameters), ids, parameters)
+        if "tuned" in file.parameters:
+            index._tuned = Chosen.restored(file.parameters["tuned"])
+        return index

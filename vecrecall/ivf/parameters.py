@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from math import sqrt
+from math import ceil, sqrt
 from typing import Any
 
-from vecrecall.inputs import as_choice, as_count, as_recall, as_reduce, as_seed
+from vecrecall.curve import MEASURED_AGAIN
+from vecrecall.errors import IndexFileError
+from vecrecall.inputs import as_choice, as_count, as_recall, as_reduce, as_seed, as_share
 
 STORAGES = ("sq4", "sq8")
 KEEPS = ("auto", "u8", "f16", "f32")
@@ -51,3 +53,35 @@ class Parameters:
     def as_dict(self) -> dict[str, Any]:
         """For the file."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Settings that `tune` chose, the k, vectors and lists that it chose them for, and the recall they had."""
+
+    nprobe: int
+    rerank: int
+    k: int
+    n: int
+    n_lists: int
+    recall: float
+
+    @classmethod
+    def restored(cls, given: Any) -> Chosen:
+        """What a file holds."""
+        chosen = cls(**given)
+        counts = (chosen.nprobe, chosen.rerank, chosen.k, chosen.n, chosen.n_lists)
+        if any(type(count) is not int or not 1 <= count <= 2**31 for count in counts):
+            raise IndexFileError(f"the settings that were tuned are {given!r}, expected numbers of lists and vectors")
+        as_share(chosen.recall, "the recall of what was tuned", zero=True)
+        return chosen
+
+    def outdated(self, n: int) -> bool:
+        """Whether n vectors are too many for what was measured; the index's own curve is measured again then too."""
+        return n >= MEASURED_AGAIN * self.n
+
+    def at(self, k: int, n_lists: int) -> tuple[int, int]:
+        """(nprobe, rerank) for k answers out of so many lists: more for more answers, as a curve has it."""
+        times = max(1.0, k / self.k)
+        nprobe = ceil(self.nprobe * times * n_lists / self.n_lists)  # some may have been split since
+        return min(nprobe, n_lists), max(k, ceil(self.rerank * times))

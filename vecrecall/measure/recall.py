@@ -6,10 +6,9 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vecrecall.hits import Hits
-from vecrecall.inputs import as_choice, as_count
-
-Answers = Hits | tuple[ArrayLike, ArrayLike]
+from vecrecall.inputs import as_count
+from vecrecall.intervals import bootstrap
+from vecrecall.matching import TOLERANCE, Answers, shares_found
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +69,7 @@ def recall(
     *,
     k: int | None = None,
     by: str = "distance",
-    tolerance: float = 1e-5,
+    tolerance: float = TOLERANCE,
     per_query: bool = False,
     interval: float | None = None,
     n_resamples: int = 2000,
@@ -124,110 +123,9 @@ def recall(
     >>> recall(([5, 6], [0.0, 1.0]), ([5, 7], [0.0, 1.0]))
     1.0
     """
-    as_choice(by, "by", ("distance", "id"))
-    found, reached = _answers(hits, "hits", by)
-    true, distances = _answers(truth, "truth", by)
-    if len(found) != len(true):
-        raise ValueError(
-            f"hits answer {len(found)} queries and truth {len(true)}; give both for the same queries"
-        )
-    k = min(found.shape[1], true.shape[1]) if k is None else as_count(k, "k")
-    for name, ids in (("hits", found), ("truth", true)):
-        if ids.shape[1] < k:
-            raise ValueError(
-                f"k is {k}, but {name} hold {ids.shape[1]} places a query; search with k={k} or more"
-            )
-    if by == "id" and (found.dtype.kind in "iu") != (true.dtype.kind in "iu"):
-        raise TypeError(
-            f"hits have {found.dtype} ids and truth {true.dtype}, expected one kind; map one to the other"
-        )
-    found, true = _numbered(found[:, :k], true[:, :k])
-    if by == "distance":
-        right, existing = _by_distance(reached[:, :k], distances[:, :k], tolerance)
-    else:
-        right, existing = _by_id(found, true)
-    right &= _first_times(found) & (found != -1)
-    n_right = np.minimum(right.sum(axis=1), existing)
-    values = np.where(existing > 0, n_right / np.maximum(existing, 1), 1.0)
+    values = shares_found(hits, truth, k=k, by=by, tolerance=tolerance)
     mean = float(values.mean()) if len(values) else float("nan")
     if interval is None:
         return Recall(mean, values) if per_query else mean
-    low, high = _bootstrap(values, interval, as_count(n_resamples, "n_resamples"), seed)
+    low, high = bootstrap(values, interval, n_resamples=as_count(n_resamples, "n_resamples"), seed=seed)
     return Recall(mean, values, low, high)
-
-
-def _answers(answers: Any, name: str, by: str) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """Return ids (q, width) and distances of the same shape (empty if none are needed)."""
-    if isinstance(answers, Hits):
-        answers = answers.ids, answers.distances
-    if not isinstance(answers, tuple):
-        if by == "distance":
-            raise TypeError(f"{name} is ids alone, expected Hits or (ids, distances); or give by='id'")
-        answers = answers, None
-    if len(answers) != 2:
-        raise TypeError(f"{name} is a tuple of {len(answers)}, expected (ids, distances)")
-    ids = np.atleast_2d(np.asarray(answers[0]))
-    if ids.ndim != 2 or ids.dtype.kind not in "iuUO":
-        raise TypeError(
-            f"{name} has ids of {ids.dtype} and shape {ids.shape}, expected int or str ids (q, k)"
-        )
-    if by == "id":
-        return ids, np.empty((len(ids), 0))
-    distances = np.atleast_2d(np.asarray(answers[1], np.float64))
-    if distances.shape != ids.shape:
-        raise ValueError(f"{name} has ids {ids.shape} and distances {distances.shape}, expected one shape")
-    return ids, distances
-
-
-def _numbered(found: NDArray[Any], true: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return both with ids as integers, -1 where missing: strings become the number of their first place."""
-    if found.dtype.kind in "iu" and true.dtype.kind in "iu":
-        return found.astype(np.int64), true.astype(np.int64)
-    numbers: dict[Any, int] = {None: -1, -1: -1}
-    found, true = (
-        np.array([numbers.setdefault(name, len(numbers)) for name in ids.ravel().tolist()], np.int64).reshape(
-            ids.shape
-        )
-        for ids in (found, true)
-    )
-    return found, true
-
-
-def _by_distance(
-    reached: NDArray[np.float64], true: NDArray[np.float64], tolerance: float
-) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-    """Return which places are as near as the last true neighbour, and how many of those exist."""
-    existing = np.isfinite(true).sum(axis=1)
-    last = np.where(np.isfinite(true), true, -np.inf).max(axis=1, initial=-np.inf)[:, None]
-    last = np.where(np.isfinite(last), last, 0.0)
-    return reached <= last + tolerance * np.abs(last), existing
-
-
-def _by_id(found: NDArray[np.int64], true: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-    """Return which places hold an id of the truth, and how many ids that has."""
-    right = np.zeros(found.shape, bool)
-    for row, ids, known in zip(right, found, true, strict=True):
-        row[:] = np.isin(ids, known)
-    return right, (_first_times(true) & (true != -1)).sum(axis=1)
-
-
-def _first_times(ids: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return where an id stands in its row for the first time."""
-    order = np.argsort(ids, axis=1, kind="stable")
-    ordered = np.take_along_axis(ids, order, 1)
-    first = np.ones(ids.shape, bool)
-    first[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    placed = np.empty(ids.shape, bool)
-    np.put_along_axis(placed, order, first, 1)
-    return placed
-
-
-def _bootstrap(values: NDArray[np.float64], level: float, n_resamples: int, seed: int) -> tuple[float, float]:
-    if not 0 < level < 1:
-        raise ValueError(f"interval is {level!r}, expected a level between 0 and 1 such as 0.95, or None")
-    if len(values) == 0:
-        return float("nan"), float("nan")
-    generator = np.random.Generator(np.random.PCG64(seed))
-    means = [values[generator.integers(0, len(values), len(values))].mean() for _ in range(n_resamples)]
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)

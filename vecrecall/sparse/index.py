@@ -25,12 +25,13 @@ from vecrecall.sparse.content import MOST, Content
 from vecrecall.sparse.parameters import DEFAULTS, Parameters, Settings
 from vecrecall.sparse.searcher import Searcher
 from vecrecall.threads import Workers, n_threads
+from vecrecall.tuning import SearchSettings, Tunable
 
 _CSR = (sp.csr_matrix, sp.csr_array)
 _INT32, _FLOAT32 = np.dtype(np.int32), np.dtype(np.float32)
 
 
-class SparseIndex(Index):
+class SparseIndex(Index, Tunable):
     """Inverted file over sparse vectors, learned (SPLADE) or lexical (BM25), ranked by inner product.
 
     Posting lists hold 8-bit impacts, the greatest first. A search adds the prefixes that matter into accumulators, and
@@ -64,6 +65,7 @@ class SparseIndex(Index):
         self._parameters_given = parameters
         self._searcher = Searcher(content, ids)
         self._curve: Curve | None = None
+        self._defaults = DEFAULTS  # of searches; `tune` chooses others
 
     @classmethod
     def build(
@@ -251,6 +253,8 @@ class SparseIndex(Index):
     ) -> Hits:
         """Find the k documents of greatest inner product with each query.
 
+        The defaults of the first three settings are those below, until :meth:`tune` chooses others.
+
         Parameters
         ----------
         Q : scipy sparse matrix, shape (q, columns); or one query
@@ -300,17 +304,18 @@ class SparseIndex(Index):
             )
             settings = self._chosen(k, as_recall(target_recall), n_threads(threads))
         elif query_cut is None and heap_factor is None and impact_cut is None:
-            settings = DEFAULTS
+            settings = self._defaults
         else:
             _refuse_settings_beside_exact(exact, query_cut, heap_factor, impact_cut)
-            settings = Settings.checked(query_cut, heap_factor, impact_cut)
+            settings = Settings.checked(query_cut, heap_factor, impact_cut, self._defaults)
         searcher = self._searcher
-        if threads is None and searcher.n_living > 0 and type(Q) in _CSR and _is_one_row(Q, self._dim):
+        usual = threads is None or (type(threads) is int and threads > 0)  # one query is answered by one thread anyway
+        if usual and searcher.n_living > 0 and type(Q) in _CSR and _is_one_row(Q, self._dim):
             ids, distances, evals = searcher.answer_one(Q.indices, Q.data, k, settings, exact)
             if evals[0] >= 0:  # else it is not in order
                 return Hits(ids, distances, evals, "ip")
         queries, single = as_sparse_queries(Q, self._dim)
-        n_workers = 1 if queries.n == 1 and threads is None else n_threads(threads)
+        n_workers = 1 if queries.n == 1 and usual else n_threads(threads)
         if single:
             ids, distances, evals = searcher.answer_one(queries.columns, queries.values, k, settings, exact)
             return Hits(ids[0], distances[0], int(evals[0]), "ip")
@@ -336,8 +341,30 @@ class SparseIndex(Index):
         {'query_cut': 32, 'heap_factor': 0.9, 'impact_cut': 0.06}
         """
         if target_recall is None:
-            return DEFAULTS._asdict()
+            return self._defaults._asdict()
         return self._chosen(as_count(k, "k"), as_recall(target_recall), n_threads(None))._asdict()
+
+    def _checked_queries(self, Q: Any) -> tuple[Csr, int]:
+        queries, _ = as_sparse_queries(Q, self._dim)
+        return queries, queries.n
+
+    def _exact_answer(self, queries: Csr, k: int, n_workers: int) -> Hits:
+        return Hits(*self._searcher.answer(queries, k, DEFAULTS, True, n_workers), "ip")
+
+    def _exact_distances(self) -> bool:
+        return True
+
+    def _grid(self, k: int) -> list[SearchSettings]:
+        return [step._asdict() for step in LADDER]
+
+    def _ladder(self, queries: Csr, truth: Any, k: int, n_workers: int) -> list[SearchSettings]:
+        return self._grid(k)
+
+    def _answer(self, queries: Csr, k: int, settings: SearchSettings, n_workers: int) -> Hits:
+        return Hits(*self._searcher.answer(queries, k, Settings(**settings), False, n_workers), "ip")
+
+    def _take(self, settings: SearchSettings, k: int, target: float, recall: float) -> None:
+        self._defaults = Settings(**settings)
 
     def check(self) -> None:
         """Walk every invariant: rows, posting lists that hold them, impacts that bound their weights, segments.
@@ -391,10 +418,13 @@ class SparseIndex(Index):
         count = f", {len(segments)} segments" if len(segments) > 1 else ""
         deleted = self._ids.n - self._ids.n_living
         dead = f", {deleted:,} deleted" if deleted else ""
-        return f"layout {self.layout}, {self.nnz:,} entries, {kept}{count}{dead}"
+        tuned = "" if self._defaults == DEFAULTS else f", tuned to {_in_words(self._defaults)}"
+        return f"layout {self.layout}, {self.nnz:,} entries, {kept}{count}{dead}{tuned}"
 
     def _parameters(self) -> dict[str, Any]:
-        measured = {} if self._curve is None else {"n_at_curve": self._curve.n}
+        measured: dict[str, Any] = {} if self._curve is None else {"n_at_curve": self._curve.n}
+        if self._defaults != DEFAULTS:
+            measured["search"] = self._defaults._asdict()
         return {"sparse": self._parameters_given.as_dict(), **stored.parameters_of(self._content), **measured}
 
     def _counts(self) -> dict[str, int]:
@@ -411,7 +441,13 @@ class SparseIndex(Index):
         content = stored.restored_content(file, dim, parameters)
         index = cls(content, ids.without(content.dead_slots()), parameters)
         index._curve = restored_curve(file, NAMES)
+        if "search" in file.parameters:
+            index._defaults = Settings.restored(file.parameters["search"])
         return index
+
+
+def _in_words(settings: Settings) -> str:
+    return " ".join(f"{name}={value:g}" for name, value in settings._asdict().items())
 
 
 def _is_one_row(Q: Any, dim: int) -> bool:

@@ -80,21 +80,27 @@ class Settings(NamedTuple):
     impact_cut: float
 
     @classmethod
-    def checked(cls, query_cut: Any, heap_factor: Any, impact_cut: Any) -> Settings:
+    def checked(cls, query_cut: Any, heap_factor: Any, impact_cut: Any, defaults: Settings | None = None) -> Settings:
         """Settings, the default for what is None, or an error that says what was given and what is allowed."""
+        defaults = defaults or DEFAULTS
         try:
-            return _checked(query_cut, heap_factor, impact_cut)
+            return _checked(query_cut, heap_factor, impact_cut, defaults)
         except TypeError:  # refused, or no key of the cache, which the check says better
             pass
-        return _checked.__wrapped__(query_cut, heap_factor, impact_cut)
+        return _checked.__wrapped__(query_cut, heap_factor, impact_cut, defaults)
+
+    @classmethod
+    def restored(cls, given: dict[str, Any]) -> Settings:
+        """Settings out of a file."""
+        return cls.checked(*(given[name] for name in cls._fields))
 
 
 @lru_cache(maxsize=256, typed=True)  # a search takes microseconds, and most have the settings of the one before
-def _checked(query_cut: Any, heap_factor: Any, impact_cut: Any) -> Settings:
+def _checked(query_cut: Any, heap_factor: Any, impact_cut: Any, defaults: Settings) -> Settings:
     return Settings(
-        DEFAULTS.query_cut if query_cut is None else min(as_count(query_cut, "query_cut"), 2**31),
-        DEFAULTS.heap_factor if heap_factor is None else as_share(heap_factor, "heap_factor"),
-        DEFAULTS.impact_cut if impact_cut is None else as_share(impact_cut, "impact_cut", zero=True),
+        defaults.query_cut if query_cut is None else min(as_count(query_cut, "query_cut"), 2**31),
+        defaults.heap_factor if heap_factor is None else as_share(heap_factor, "heap_factor"),
+        defaults.impact_cut if impact_cut is None else as_share(impact_cut, "impact_cut", zero=True),
     )
 
 

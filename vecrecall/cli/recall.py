@@ -1,0 +1,187 @@
+"""`vecrecall recall RESULTS TRUTH`: which part of the true neighbours a file of answers holds."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vecrecall.cli.exits import NO
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from vecrecall.cli.answers import Answers
+
+_RESULTS = "What a search found: a file of `vecrecall search --out`, an ivecs, truth or HDF5 file, or a TREC run."
+_TRUTH = "The true neighbours, in any of these forms."
+_BY = (
+    "What makes an answer right: being as near as the k-th true neighbour, or being one. Default: distance, where both "
+    "files have some."
+)
+
+
+class By(str, Enum):
+    """What makes an answer right."""
+
+    distance = "distance"
+    id = "id"
+
+
+def recall(
+    results: Annotated[Path, typer.Argument(metavar="RESULTS", help=_RESULTS)],
+    truth: Annotated[Path, typer.Argument(metavar="TRUTH", help=_TRUTH)],
+    k: Annotated[int, typer.Option("-k", help="Places of both that are looked at.")] = 10,
+    by: Annotated[By | None, typer.Option(help=_BY)] = None,
+    interval: Annotated[
+        float | None, typer.Option(help="Level, such as 0.95, of a bootstrap interval over the queries.")
+    ] = None,
+    target: Annotated[float | None, typer.Option(help="Exit with 1 if the recall is below.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    results_format: Annotated[
+        str | None, typer.Option(help="Format of RESULTS, where its content does not tell.")
+    ] = None,
+    truth_format: Annotated[
+        str | None, typer.Option(help="Format of TRUTH, where its content does not tell.")
+    ] = None,
+    squared: Annotated[
+        bool, typer.Option("--squared", help="TRUTH is a file of big-ann with squared distances: take the roots.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Print recall@k of answers in a file, against the truth in another.
+
+    Queries are matched by name; those of a file without names are numbered from 0. To search an index and measure it
+    in one step, take `vecrecall sweep`.
+
+    Example: vecrecall recall found.npz sift-128-euclidean.hdf5 -k 10 --interval 0.95
+    """
+    from vecrecall.cli.answers import read_answers
+    from vecrecall.inputs import as_count, as_recall
+    from vecrecall.measure.recall import recall as recall_of
+
+    k = as_count(k, "-k")
+    target = None if target is None else as_recall(target, "--target")
+    found = read_answers(results, results_format, "--results-format")
+    true = read_answers(truth, truth_format, "--truth-format", squared=squared)
+    for path, answers in ((results, found), (truth, true)):
+        _refuse_narrow(path, answers, k)
+    measure = _measure(by, (results, found), (truth, true))
+    positions, n_unanswered = _matched(results, found, truth, true)
+    ids, distances = _rows_at(found, positions)
+    ids, true_ids = _of_one_kind(ids, true.ids)
+    if measure is By.distance:
+        _refuse_unlike(results, ids, distances, truth, true_ids, true.distances)
+    pair: Any = ((ids, distances), (true_ids, true.distances)) if measure is By.distance else (ids, true_ids)
+    measured: Any = recall_of(*pair, k=k, by=measure.value, per_query=True, interval=interval, seed=seed)
+    facts = {
+        "recall": measured.value, "k": k, "by": measure.value, "queries": len(true.names),
+        "unanswered": n_unanswered, "level": interval, "low": measured.low, "high": measured.high, "target": target,
+        "reached": None if target is None else measured.value >= target,
+    }  # fmt: skip
+    if as_json:
+        from vecrecall.cli.outputs import print_json
+
+        print_json(facts)
+    else:
+        typer.echo(_sentence(facts))
+    if facts["reached"] is False:
+        raise typer.Exit(NO)
+
+
+def _refuse_narrow(path: Path, answers: Answers, k: int) -> None:
+    if not answers.names:
+        raise ValueError(f"{path}: holds no queries, expected at least one")
+    if answers.ids.shape[1] < k:
+        raise ValueError(f"{path}: holds {answers.ids.shape[1]} places a query, but -k is {k}; give that or less")
+
+
+def _measure(by: By | None, *files: tuple[Path, Answers]) -> By:
+    """How to measure: as asked for, or by distance where both files have some."""
+    without = [path for path, answers in files if answers.distances is None]
+    if by is By.distance and without:
+        raise ValueError(f"{without[0]}: holds no distances, which --by distance needs; give --by id")
+    return by or (By.id if without else By.distance)
+
+
+def _matched(results: Path, found: Answers, truth: Path, true: Answers) -> tuple[list[int], int]:
+    """(place in the results of each query of the truth, -1 if it has none; how many have none)."""
+    known = set(true.names)
+    stranger = next((name for name in found.names if name not in known), None)
+    if stranger is not None:
+        raise ValueError(
+            f"{results}: answers query {stranger!r}, which {truth} does not know; give both for the same queries"
+        )
+    place = {name: row for row, name in enumerate(found.names)}
+    lacking = [name for name in true.names if name not in place]
+    if lacking and found.whole:
+        raise ValueError(
+            f"{results}: does not answer query {lacking[0]!r} of {truth}, nor {len(lacking) - 1} others; "
+            "give both for the same queries"
+        )
+    return [place.get(name, -1) for name in true.names], len(lacking)
+
+
+def _rows_at(answers: Answers, positions: list[int]) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
+    """Ids and distances of queries in another order; -1 is one that found nothing."""
+    import numpy as np
+
+    at = np.array(positions)
+    ids = answers.ids[at]
+    ids[at < 0] = -1 if ids.dtype.kind == "i" else None
+    if answers.distances is None:
+        return ids, None
+    distances = answers.distances[at]
+    distances[at < 0] = np.inf
+    return ids, distances
+
+
+def _refuse_unlike(
+    results: Path, ids: NDArray[Any], distances: Any, truth: Path, true_ids: NDArray[Any], true_distances: Any
+) -> None:
+    """Refuse distances of two kinds, such as squared ones beside others: no recall could be told from them.
+
+    Most of the neighbours that both files put first have to be as far in both, to one in a hundred.
+    """
+    import numpy as np
+
+    same = (ids[:, 0] == true_ids[:, 0]) & np.isfinite(true_distances[:, 0]) & np.isfinite(distances[:, 0])
+    one, other = distances[same, 0], true_distances[same, 0]
+    scale = np.median(np.abs(true_distances[np.isfinite(true_distances)])) if len(one) else 0.0
+    unlike = np.abs(one - other) > 0.01 * np.abs(other) + 0.001 * scale
+    if 2 * unlike.sum() > len(one):
+        first = int(np.flatnonzero(unlike)[0])
+        raise ValueError(
+            f"{results}: has the same first neighbours as {truth} at other distances ({one[first]:g} and "
+            f"{other[first]:g}), so that they cannot be compared: another metric, or squared; give --by id"
+        )
+
+
+def _of_one_kind(ids: NDArray[Any], true: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Both as strings if one of them is: files of text know no integers."""
+    if ids.dtype.kind == true.dtype.kind:
+        return ids, true
+    return _as_text(ids), _as_text(true)
+
+
+def _as_text(ids: NDArray[Any]) -> NDArray[Any]:
+    import numpy as np
+
+    if ids.dtype.kind == "O":
+        return ids
+    texts = [None if name == -1 else str(name) for name in ids.ravel().tolist()]
+    return np.array(texts, object).reshape(ids.shape)
+
+
+def _sentence(facts: dict[str, Any]) -> str:
+    text = f"recall@{facts['k']} {facts['recall']:.4f} by {facts['by']} over {facts['queries']:,} queries"
+    if facts["level"] is not None:
+        text += f", interval {facts['low']:.4f} to {facts['high']:.4f} (level {facts['level']})"
+    if facts["unanswered"]:
+        text += f"; {facts['unanswered']:,} of them have no line in RESULTS and count as not found"
+    if facts["reached"] is not None:
+        text += f"; target {facts['target']} {'reached' if facts['reached'] else 'not reached'}"
+    return text

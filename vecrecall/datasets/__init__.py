@@ -1,0 +1,1 @@
+"""Sets of vectors to measure on: a registry of public ones, and makers of synthetic ones."""

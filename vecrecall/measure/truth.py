@@ -1,0 +1,62 @@
+"""The true answers that a sweep compares with: as given, or by exact search."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from vecrecall.hits import Hits
+from vecrecall.index import Index
+from vecrecall.inputs import as_rows
+from vecrecall.matching import as_truth
+from vecrecall.tuning import Tunable
+
+
+def true_answers(
+    index: Index, batch: Any, truth: Any, rows: Any, k: int, n_workers: int
+) -> tuple[tuple[Any, Any], str, str]:
+    """((ids, distances), "distance" or "id", where they are from in words)."""
+    exact_distances = index._exact_distances() if isinstance(index, Tunable) else True
+    if truth is not None:
+        if rows is not None:
+            raise ValueError("rows was given beside truth, which is computed from it; leave one out")
+        source = "the truth given"
+        if not isinstance(truth, (Hits, tuple)):
+            source += ", of ids alone"
+    elif rows is not None:
+        truth, source = _over_rows(index, batch, rows, k, n_workers), "exact search over the rows given"
+    elif not isinstance(index, Tunable):
+        truth, source = index.search(batch, k, threads=n_workers), "exact search, which it is"  # type: ignore[attr-defined]
+    else:
+        queries, _ = index._checked_queries(batch)
+        truth, source = index._exact_answer(queries, k, n_workers), "exact search over the rows of the index"
+        if truth is None:
+            raise ValueError(
+                "no rows are kept to compute the truth from; give truth, or rows that the index was built of"
+            )
+    if not exact_distances:
+        source += " (the index keeps no rows, its distances are those of codes)"
+    true, by = as_truth(truth, batch.shape[0], k, by_distance=exact_distances)
+    return true, by, source
+
+
+def _over_rows(index: Index, batch: Any, rows: Any, k: int, n_workers: int) -> Hits:
+    """Exact answers over the rows that an index was built of, which are copied only if they are of another dtype."""
+    if index.kind in ("sparse", "exact-sparse"):
+        raise ValueError("rows was given for a sparse index, which has its own; leave it out")
+    checked = as_rows(rows, name="rows", dim=index.dim)
+    if checked.n != len(index):
+        raise ValueError(
+            f"rows holds {checked.n} vectors and the index {len(index)}; give all that it was built of, in that order"
+        )
+    from vecrecall.exact.index import Exact
+    from vecrecall.exact.search import nearest
+
+    values = np.asarray(rows)
+    if values.dtype in (np.uint8, np.float16, np.float32):
+        slots, distances = nearest(values, batch, k, index.metric, np.full(len(batch), -1), n_workers)
+    else:
+        hits = Exact.build(rows, metric=index.metric).search(batch, k, threads=n_workers)
+        slots, distances = hits.ids, hits.distances
+    return Hits(index._ids.outer(slots), distances, np.full(len(batch), checked.n), index.metric)

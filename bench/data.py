@@ -47,8 +47,9 @@ class Data:
         return int(self.X.shape[0])
 
     def half(self, which: str) -> tuple[Any, NDArray[np.int64]]:
-        """(queries, their numbers) of a half: settings are chosen on "choosing", the figures come from "timed"."""
-        numbers = np.arange(self.Q.shape[0])[0 if which == "choosing" else 1 :: 2]
+        """(queries, their numbers): settings are chosen on "choosing", figures come from "timed"; or "all" of them."""
+        part = {"choosing": slice(0, None, 2), "timed": slice(1, None, 2), "all": slice(None)}[which]
+        numbers = np.arange(self.Q.shape[0])[part]
         return self.Q[numbers], numbers
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import platform
 import time
+from functools import partial
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -21,11 +22,14 @@ from rich.console import Console
 from rich.table import Table
 
 import vecrecall as vr
+from bench.contract import Peer, Wanted
+from bench.data import dense
 from bench.demo_sparse import show_sparse
-from bench.engines import N_WARM, Engine, make_engine
+from bench.judge import Judge
+from bench.peers import peer_class
 from bench.pin import pin_threads
 from bench.sweep import K, Sweep, time_in_turn
-from bench.truth import Truth
+from bench.worker import N_WARM
 from datasets.wordnet_small import WordNetSmall, load
 
 EFS = [10, 14, 20, 28, 40, 64, 100, 160]
@@ -59,16 +63,24 @@ def build(data: WordNetSmall) -> vr.HNSW:
     return index
 
 
-def build_hnswlib(X: NDArray[np.float32]) -> Engine | None:
+def build_hnswlib(X: NDArray[np.float32]) -> Peer | None:
     """Build hnswlib's index, or say that it is not there."""
+    peer = peer_class("hnswlib")(Wanted("cosine", K))
+    before = time.perf_counter()
     try:
         with console.status("building hnswlib"):
-            engine = make_engine("hnswlib", X, "cosine")
+            peer.build(X, M=16, ef_construction=200)
     except ImportError:
         console.print("hnswlib    not installed here, left out")
         return None
-    console.print(f"hnswlib    {engine.cost.s:6.2f} s to build {engine.setting}")
-    return engine
+    console.print(f"hnswlib    {time.perf_counter() - before:6.2f} s to build M=16 ef_construction=200")
+    return peer
+
+
+def asked(peer: Peer, Q: NDArray[np.float32], ef: int) -> NDArray[np.int64]:
+    """The ids that a peer finds."""
+    peer.set(ef=ef)
+    return peer.answers(peer.ask_batch(Q))[0]
 
 
 def show_answers(index: vr.HNSW, data: WordNetSmall) -> None:
@@ -91,11 +103,11 @@ def exact_neighbours(data: WordNetSmall) -> tuple[vr.Exact, NDArray]:
     return exact, exact.search(data.queries, K, threads=1).ids
 
 
-def sweep(engines: dict[str, Sweep], queries: NDArray, truth: Truth) -> None:
+def sweep(engines: dict[str, Sweep], queries: NDArray, judge: Judge) -> None:
     """Measure recall of each engine, then its speed in rounds that take the engines in turn."""
     with console.status("measuring"):
         for engine in engines.values():
-            engine.measure_recall(queries, truth.recall)
+            engine.measure_recall(queries, lambda ids: float(judge.verdict(ids, None).recall.mean()))
         time_in_turn(engines, queries, n_rounds=N_ROUNDS)
 
 
@@ -163,9 +175,9 @@ def run(out: Path) -> None:
 
     engines = {"vecrecall": Sweep(lambda q, ef: index.search(q, K, ef=ef, threads=1).ids, list(EFS))}
     if peer:
-        engines["hnswlib"] = Sweep(peer.search, list(EFS))
+        engines["hnswlib"] = Sweep(partial(asked, peer), list(EFS))
     engines["exact search"] = Sweep(lambda q, _: exact.search(q, K, threads=1).ids, [None])
-    sweep(engines, Q, Truth(X, Q, neighbours, "cosine"))
+    sweep(engines, Q, Judge(dense("wordnet-small", X, Q, "cosine", neighbours, ""), "all", K))
     n_evals = {ef: float(np.mean(index.search(Q, K, ef=ef, threads=1).evals)) for ef in EFS}
     show_table(engines, len(Q), n_evals, len(X))
     show_sparse(data, index, exact, Q, console)

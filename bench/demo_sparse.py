@@ -18,8 +18,8 @@ from rich.table import Table
 from scipy import sparse
 
 import vecrecall as vr
-from bench.sparse_engines import as_rows
-from bench.sparse_sweep import never, time_each
+from bench.courses import never, time_each
+from bench.sparse_forms import as_rows
 from bench.sweep import K
 from datasets.wordnet_small import WordNetSmall
 from datasets.words import count_words, vocabulary

@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import vecrecall as vr
-from bench.sets import Set, read_set
-from bench.sweep import K
+from bench.data import Data, read_hdf5
+from bench.judge import Judge
 
+K = 10
 EFS = (10, 14, 20, 28, 40, 57, 80, 113, 160, 226, 320)
 PLAIN = {"M": 16, "ef_construction": 200, "storage": "f32"}
 
@@ -35,7 +37,7 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def built(data: Set, **parameters: Any) -> vr.HNSW:
+def built(data: Data, **parameters: Any) -> vr.HNSW:
     """Build and say how long it took."""
     before = time.perf_counter()
     index = vr.HNSW.build(data.X, metric=data.metric, **parameters)
@@ -43,7 +45,7 @@ def built(data: Set, **parameters: Any) -> vr.HNSW:
     return index
 
 
-def by_hnswlib(data: Set) -> list[float]:
+def by_hnswlib(data: Data, judge: Judge) -> list[float]:
     """hnswlib's recall by ef; empty where it is not installed."""
     try:
         import hnswlib
@@ -56,23 +58,28 @@ def by_hnswlib(data: Set) -> list[float]:
     recalls = []
     for ef in EFS:
         index.set_ef(ef)
-        recalls.append(data.truth.recall(index.knn_query(data.Q, K)[0]))
+        recalls.append(recall_of(judge, index.knn_query(data.Q, K)[0]))
     return recalls
 
 
-def by_ef(data: Set, index: vr.HNSW) -> tuple[list[float], list[float]]:
+def recall_of(judge: Judge, ids: NDArray) -> float:
+    return float(judge.verdict(ids.astype(np.int64), None).recall.mean())
+
+
+def by_ef(data: Data, judge: Judge, index: vr.HNSW) -> tuple[list[float], list[float]]:
     """(recall, mean evaluations a query) by ef."""
     hits = [index.search(data.Q, K, ef=ef) for ef in EFS]
-    return [data.truth.recall(h.ids) for h in hits], [float(np.mean(h.evals)) for h in hits]
+    return [recall_of(judge, h.ids) for h in hits], [float(np.mean(h.evals)) for h in hits]
 
 
-def measure(data: Set) -> None:
+def measure(data: Data) -> None:
     """Print both tables of one set."""
     print(f"\n## {data.name}: {len(data.X)} x {data.X.shape[1]} {data.metric}, {len(data.Q)} queries", flush=True)
-    theirs = by_hnswlib(data)
-    textbook = by_ef(data, built(data, **PLAIN, schedule="sequential", order="given"))
-    batches = by_ef(data, built(data, **PLAIN, fill=False))
-    default = by_ef(data, built(data))
+    judge = Judge(data, "all", K)
+    theirs = by_hnswlib(data, judge)
+    textbook = by_ef(data, judge, built(data, **PLAIN, schedule="sequential", order="given"))
+    batches = by_ef(data, judge, built(data, **PLAIN, fill=False))
+    default = by_ef(data, judge, built(data))
     print("\n| ef |", *(f"{ef} |" for ef in EFS))
     print("|---|" + "---|" * len(EFS))
     if theirs:
@@ -90,7 +97,7 @@ def main() -> None:
     """Measure every set."""
     args = arguments()
     for path in args.files:
-        measure(read_set(path, args.queries))
+        measure(read_hdf5(path, args.queries))
 
 
 if __name__ == "__main__":

@@ -32,12 +32,12 @@ class Verdict(NamedTuple):
 
 
 class Judge:
-    """Knows the exact distances of one half of a set's queries.
+    """Knows the exact distances of a set's queries, or of one half of them.
 
     Parameters
     ----------
     data : Data
-    which : {"choosing", "timed"}
+    which : {"choosing", "timed", "all"}
     k : int
     """
 

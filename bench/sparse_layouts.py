@@ -3,25 +3,20 @@
     python -m bench.sparse_layouts
     python -m bench.sparse_layouts --sizes 200000 --answers 10,100
 
-Both layouts are measured as bench.sparse_speed measures engines: one thread on one core, one query a call, settings
-chosen on one half of the queries and timed on the other. ``layout=None`` follows this table
-(`vecrecall.sparse.parameters.MANY`). A million documents take 5 GB.
+One thread on one core, one query a call, settings chosen on one half of the queries and timed on the other.
+``layout=None`` follows this table (`vecrecall.sparse.parameters.MANY`). A million documents take 5 GB.
 """
 
 from __future__ import annotations
 
 import argparse
-import tempfile
-from dataclasses import replace
-from pathlib import Path
 
 from rich.table import Table
 
+from bench.courses import sweep, us_at
+from bench.data import generated
 from bench.pin import pin_core, pin_threads
-from bench.sparse_engines import ours
-from bench.sparse_sets import generated_set
-from bench.sparse_speed import console
-from bench.sparse_sweep import sweep, us_at
+from bench.sparse_scaling import EXACT, console, ours
 
 SIZES = (200_000, 500_000, 1_000_000)
 ANSWERS = (10, 100, 1_000)
@@ -30,16 +25,14 @@ LEVEL = 0.95
 
 
 def measured(n: int, k: int, n_queries: int, n_rounds: int) -> dict[str, float]:
-    """Microseconds a query of either layout, at a recall and exact, and which of them is chosen."""
-    data = generated_set(n, n_queries, k)
-    with tempfile.TemporaryDirectory() as folder:
-        engines = [
-            replace(engine, name=f"{layout}{' exact' if 'exact' in engine.name else ''}")
-            for layout in LAYOUTS
-            for engine in ours(data.docs, k, Path(folder), layout)
-        ]
-        points = sweep(data, engines, n_rounds)
-    return {name: us_at(reached, LEVEL) for name, reached in points.items()}
+    """Microseconds a query of either layout, at a recall and exact."""
+    data = generated(n, n_queries, f"learned-sparse:{n}")
+    peers = {
+        f"{layout}{' exact' if mode == EXACT else ''}": asked
+        for layout in LAYOUTS
+        for mode, asked in ours(data, k, layout=layout)[0].items()
+    }
+    return {name: us_at(reached, LEVEL) for name, reached in sweep(data, k, peers, n_rounds).items()}
 
 
 def chosen(n: int, k: int) -> str:

@@ -3,32 +3,52 @@
     python -m bench.sparse_scaling --plot docs/images/sparse-scaling.png
     python -m bench.sparse_scaling --sizes 200000,500000,1000000 --seismic-at 200000,1000000
 
-Every size is measured as bench.sparse_speed does: one thread on one core, one query a call, settings chosen on one
-half of the queries and timed on the other. Seismic's times are those of the better of its two builds. The exponent is
-the slope of a line through (log n, log time) by least squares: 1 means that time grows as n does, 0 not at all. A
-million documents take 3.2 GB (ours alone).
+One thread on one core, one query a call, settings chosen on one half of the queries and timed on the other. Seismic's
+times are those of the better of its two builds. The exponent is the slope of a line through (log n, log time) by least
+squares: 1 means that time grows as n does, 0 not at all. A million documents take 3.2 GB (ours alone).
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import math
-from collections.abc import Sequence
+import sys
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from rich.console import Console
 from rich.table import Table
 
+from bench.contract import Peer, Wanted
+from bench.courses import Point, sweep, us_at
+from bench.data import Data, generated
+from bench.peers import peer_class
 from bench.pin import pin_core, pin_threads
-from bench.sparse_engines import SparseEngine
-from bench.sparse_sets import generated_set
-from bench.sparse_speed import console, measure
-from bench.sparse_sweep import Point, us_at
+from bench.tasks import product
 
 SIZES = (100_000, 200_000, 500_000, 1_000_000)
 SHOWN = (0.95, 0.99)
 EXACT = "exact mode"
+K = 10
+N_WARM = 200  # documents of the small index that compiles the kernels outside the clock
+OURS = product({
+    "query_cut": [3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 60],
+    "heap_factor": [0.7, 0.8, 0.85, 0.9, 0.95, 1.0],
+    "impact_cut": [0.06, 0.1, 0.15, 0.2],
+})  # fmt: skip
+SEISMIC = product({
+    "query_cut": [2, 3, 4, 5, 6, 8, 10, 14, 20, 30],
+    "heap_factor": [0.5, 0.6, 0.7, 0.8, 0.9, 1.0],
+    "in_order": [True, False],
+})  # fmt: skip
+SEISMIC_BUILDS: tuple[dict[str, Any], ...] = ({}, {"share": 0.65, "max_fraction": 6.0})
+console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 140)
 
 
 @dataclass
@@ -41,17 +61,50 @@ class Size:
     build_s: dict[str, float]  # processor time: ours, and the cheapest Seismic
 
 
-def memory_of(engine: SparseEngine) -> int:
-    """Bytes of an index of ours."""
-    parts = dict(engine.index.memory())
-    return int(parts.pop("total", sum(parts.values())))
+def built(name: str, data: Data, k: int = K, **parameters: Any) -> tuple[Peer, float]:
+    """A peer's index, and the processor time that it took; a small one is built and asked first."""
+    kind, wanted = peer_class(name), Wanted(data.metric, k)
+    if kind.ours:
+        small = kind(wanted)
+        small.build(data.X[:N_WARM], **parameters)
+        small.set()
+        small.ask_one(small.forms(data.Q[[0]])[0])
+    peer = kind(wanted)
+    before = time.process_time()
+    peer.build(data.X, **parameters)
+    return peer, time.process_time() - before
 
 
-def series(engines: Sequence[SparseEngine], points: dict[str, list[Point]]) -> dict[str, float]:
+def ours(data: Data, k: int = K, **parameters: Any) -> tuple[dict[str, tuple[Peer, Any]], float]:
+    """The two ways of asking one index of ours, with their settings; and its build."""
+    peer, build_s = built("vecrecall sparse", data, k, **parameters)
+    exact = peer_class("vecrecall sparse, exact")(peer.wanted)
+    exact.index = peer.index
+    return {"vecrecall": (peer, OURS), EXACT: (exact, [{}])}, build_s
+
+
+def kept(cache: Path | None, data: Data, parameters: dict[str, Any]) -> tuple[Peer, float]:
+    """An index of Seismic: out of a folder, if it is there, with the time that it took."""
+    if cache is None:
+        return built("Seismic", data, **parameters)
+    digest = hashlib.blake2b(data.X.data.tobytes(), digest_size=8).hexdigest()
+    folder = cache / f"{data.n}-{digest}-{len(parameters)}"
+    note = folder.with_suffix(".json")
+    if not note.exists():
+        peer, build_s = built("Seismic", data, **parameters)
+        cache.mkdir(parents=True, exist_ok=True)
+        peer.save(folder)
+        note.write_text(json.dumps(build_s))
+    peer = peer_class("Seismic")(Wanted(data.metric, K))
+    peer.load(folder, data.X, **parameters)
+    return peer, float(json.loads(note.read_text()))
+
+
+def series(points: Mapping[str, list[Point]]) -> dict[str, float]:
     """Microseconds a query by series: ours and Seismic at each level, and the exact mode."""
     found = {f"vecrecall {level}": us_at(points["vecrecall"], level) for level in SHOWN}
-    found[EXACT] = us_at(points["vecrecall, exact"], SHOWN[-1])
-    rivals = [engine.name for engine in engines if engine.name.startswith("seismic")]
+    found[EXACT] = us_at(points[EXACT], SHOWN[-1])
+    rivals = [name for name in points if name.startswith("Seismic")]
     for level in SHOWN if rivals else ():
         times = [us_at(points[name], level) for name in rivals]
         found[f"Seismic {level}"] = min((us for us in times if not math.isnan(us)), default=math.nan)
@@ -60,14 +113,17 @@ def series(engines: Sequence[SparseEngine], points: dict[str, list[Point]]) -> d
 
 def measured(n: int, n_queries: int, n_rounds: int, with_seismic: bool, cache: Path | None) -> Size:
     """Generate, build and measure at one size."""
-    with console.status(f"generating {n:,} documents"):
-        data = generated_set(n, n_queries, k=10)
-    engines, points = measure(data, ["seismic"] if with_seismic else [], n_rounds, cache)
-    builds = {"vecrecall": engines[0].build_s or math.nan}
-    rivals = [engine.build_s for engine in engines if engine.name.startswith("seismic") and engine.build_s]
-    if rivals:
-        builds["Seismic"] = min(rivals)
-    return Size(n, series(engines, points), memory_of(engines[0]), builds)
+    with console.status(f"{n:,} documents"):
+        data = generated(n, n_queries, f"learned-sparse:{n}")
+        peers, build_s = ours(data)
+        memory = sum(peers["vecrecall"][0].index.memory().values())
+        builds = {"vecrecall": build_s}
+        for parameters in SEISMIC_BUILDS if with_seismic else ():
+            peer, build_s = kept(cache, data, parameters)
+            peers[f"Seismic {parameters}"] = peer, SEISMIC
+            builds["Seismic"] = min(build_s, builds.get("Seismic", math.inf))
+        points = sweep(data, K, peers, n_rounds)
+    return Size(n, series(points), memory, builds)
 
 
 def exponent(sizes: Sequence[int], times: Sequence[float]) -> float:

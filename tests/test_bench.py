@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.batches import family, queries_of, speed, tune
-from bench.engines import Cost, Engine
+from bench.batches import Engine, family, queries_of, speed, tune
+from bench.data import Data
 from bench.make_data import DEPTH, equal_cap, exact_neighbours
-from bench.sets import Set
 from bench.sweep import Sweep, pareto_front, qps_at, time_in_turn
 from bench.truth import Truth
 
@@ -101,28 +100,54 @@ def test_an_equal_cap_is_the_least_that_suffices() -> None:
     assert equal_cap(np.array([2, 10, 10]), 13) == 6
 
 
-def line(n: int = 50) -> Set:
+def line(n: int = 50) -> Data:
     """Points on a line; the queries are the first ten."""
     X = np.arange(n, dtype=np.float32)[:, None]
     neighbours = np.argsort(np.abs(X[:10] - X.T), axis=1, kind="stable")[:, :10]
-    return Set("line", X, X[:10].copy(), "l2", Truth(X, X[:10], neighbours, "l2"))
+    return Data("line", X, X[:10].copy(), "l2", neighbours)
 
 
-def test_the_settings_that_are_timed_reach_the_recall_and_variants_are_one_engine() -> None:
+class Partly:
+    """Finds so many of the ten nearest, and one row that is wrong in place of the others."""
+
+    ours = False
+
+    def __init__(self, data: Data, worst: int) -> None:
+        self.X, self.worst, self.sizes = data.X, worst, []
+
+    def set(self, n_right: int) -> None:
+        self.n_right = n_right
+
+    def forms(self, Q: np.ndarray) -> list[np.ndarray]:
+        return list(Q)
+
+    def batch_form(self, Q: np.ndarray) -> np.ndarray:
+        return Q
+
+    def ask_batch(self, Q: np.ndarray) -> np.ndarray:
+        self.sizes.append(len(Q))
+        ids = np.argsort(np.abs(Q - self.X.T), axis=1, kind="stable")[:, :10]
+        ids[:, self.n_right :] = self.worst
+        return ids
+
+    def ask_one(self, q: np.ndarray) -> np.ndarray:
+        return self.ask_batch(q[None])
+
+    def answers(self, raw: np.ndarray) -> tuple[np.ndarray, None]:
+        return raw, None
+
+
+def test_the_settings_that_are_timed_reach_the_recall_and_variants_are_one_peer() -> None:
     data = line()
 
     def engine(worst: int) -> Engine:
-        def search(Q: np.ndarray, n_right: int) -> np.ndarray:
-            ids = np.argsort(np.abs(Q - data.X.T), axis=1, kind="stable")[:, :10]
-            ids[:, n_right:] = worst
-            return ids
-
-        return Engine(Cost(0, 0), search, [5, 9, 10])
+        return Engine(Partly(data, worst), [{"n_right": n} for n in (5, 9, 10)])
 
     chosen = tune(data, {"faiss-ivf256-4": engine(49), "faiss-ivf512-2": engine(48), "ours": engine(49)})
-    assert family("faiss-ivf512-2") == "faiss-ivfpqfs" and family("ours") == "ours"
-    assert {name for name, _ in chosen["faiss-ivfpqfs", 0.90]} <= {"faiss-ivf256-4", "faiss-ivf512-2"}
-    assert sorted(p for _, p in chosen["ours", 0.90]) == [9, 10] and [p for _, p in chosen["ours", 0.99]] == [10]
+    assert family("faiss-ivf512-2") == "faiss IVF-PQ" and family("ours") == "vecrecall HNSW"
+    assert {name for name, _ in chosen["faiss IVF-PQ", 0.90]} <= {"faiss-ivf256-4", "faiss-ivf512-2"}
+    assert sorted(p["n_right"] for _, p in chosen["vecrecall HNSW", 0.90]) == [9, 10]
+    assert [p["n_right"] for _, p in chosen["vecrecall HNSW", 0.99]] == [10]
 
 
 def test_calls_of_more_queries_than_there_are_repeat_them_nearly() -> None:
@@ -134,8 +159,6 @@ def test_calls_of_more_queries_than_there_are_repeat_them_nearly() -> None:
 
 
 def test_all_queries_are_asked_in_calls_of_the_size() -> None:
-    sizes: list[int] = []
-    engine = Engine(Cost(0, 0), lambda Q, p: sizes.append(len(Q)) or Q, [1])
-    assert speed(engine, 1, np.zeros((10, 1), np.float32), 4) > 0
-    assert sizes == [4, 4]
-
+    peer = Partly(line(), 49)
+    assert speed(Engine(peer, []), {"n_right": 10}, np.zeros((10, 1), np.float32), 4) > 0
+    assert peer.sizes == [4, 4]

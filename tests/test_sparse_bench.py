@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 from scipy import sparse
 
-from bench import sparse_layouts, sparse_speed
+from bench import sparse_speed
 from bench.demo_sparse import Way, answers, fused_way, ndcg
 from bench.make_data import WordNetTexts
 from bench.make_sparse_data import bm25, write
@@ -26,7 +26,6 @@ from bench.sparse_engines import (
     scipy_,
     write_seismic_format,
 )
-from bench.sparse_scaling import Size, exponent, series, show_table
 from bench.sparse_sets import SparseSet, as_csr, halved, read_set
 from bench.sparse_speed import as_json, folder_of, ratios, times_at
 from bench.sparse_sweep import Course, Point, front, never, sweep, time_each, time_in_turn, us_at, worth_timing
@@ -237,32 +236,6 @@ def test_the_folder_of_a_set_depends_on_its_content(data: SparseSet, tmp_path: P
     docs = data.docs.copy()
     docs.data[7] += 1
     assert folder_of(tmp_path, SparseSet("toy", docs, data.k, data.choosing, data.timed)) != first
-
-
-def test_a_power_law_has_its_exponent() -> None:
-    sizes = [100, 1_000, 10_000]
-    assert exponent(sizes, [3 * n**0.6 for n in sizes]) == pytest.approx(0.6)
-    assert exponent(sizes, [1.0, math.nan, 100.0]) == pytest.approx(1.0)
-    assert math.isnan(exponent(sizes, [1.0, math.nan, math.nan]))
-
-
-def test_sizes_are_shown_with_and_without_seismic(monkeypatch: pytest.MonkeyPatch) -> None:
-    screen = io.StringIO()
-    monkeypatch.setattr("bench.sparse_scaling.console", Console(file=screen, width=160))
-    small = Size(1_000, series(ENGINES, POINTS), 10**6, {"vecrecall": 2.0, "Seismic": 20.0})
-    alone = {name: points for name, points in POINTS.items() if name.startswith("vecrecall")}
-    large = Size(10_000, series(ENGINES[:2], alone), 10**7, {"vecrecall": 20.0})
-    assert small.us["Seismic 0.95"] == pytest.approx(50.0) and small.us["Seismic 0.99"] == pytest.approx(100.0)
-    show_table([small, large])
-    assert "10,000" in screen.getvalue() and "exponent" in screen.getvalue()
-
-
-def test_layouts_are_measured_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sparse_layouts, "LEVEL", 0.5)  # so few queries may miss more than real ones
-    us = sparse_layouts.measured(600, 5, n_queries=8, n_rounds=1)
-    assert set(us) == {"impact", "blocked", "impact exact", "blocked exact"}
-    assert all(0 < time < math.inf for time in us.values())
-    assert sparse_layouts.chosen(100_000, 10) == "impact" and sparse_layouts.chosen(1_000_000, 10) == "blocked"
 
 
 # ---------------------------------------- forms that engines take

@@ -9,7 +9,6 @@ written in C and has had faults that a crafted file can use; open files of stran
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +19,8 @@ from numpy.typing import NDArray
 
 from vecrecall.errors import DataFileError
 from vecrecall.io.dataset import Dataset, refuse_others
-from vecrecall.io.mapping import check_inflated, mapped
+from vecrecall.io.hdf5_bounds import Span, check_heaps, checked_spans, is_plain, is_plain_attribute
+from vecrecall.io.mapping import mapped
 from vecrecall.io.parts import check_parts, dataset_of, metric_of, plain_attributes, plain_parts
 from vecrecall.io.replacing import replacing
 
@@ -43,9 +43,6 @@ _OWN = ("type", "distance", "metric", "dimension", "point_type")  # attributes t
 _DISTANCE_OF = {"l2": "euclidean", "cosine": "angular", "ip": "ip"}
 _SQUARED = "sqeuclidean"
 _TILE_BYTES = 1 << 24
-_MOST_STRING_BYTES = 1 << 28  # of references to them
-_PACKERS = {1, 32000}  # deflate and lzf: there is a bound to what they can make of a byte
-_SHUFFLE, _FLETCHER32 = 2, 3  # neither packs
 
 
 def read_hdf5(path: str | os.PathLike[str]) -> Dataset:
@@ -83,9 +80,18 @@ def read_hdf5(path: str | os.PathLike[str]) -> Dataset:
     with open(path, "rb"):  # errors of the operating system come from here; those of HDF5 are damage
         pass
     with _damage_of(path), h5py.File(path, "r") as file:
-        attributes = {str(name): _plain(file.attrs[name]) for name in file.attrs if _may_be_read(file, name)}
-        wanted = [name for name in file if name in _NAMES or _is_plain(file, name)]
-        arrays = {name: _array(path, name, file) for name in wanted}
+        plain = {str(name): is_plain(file, name) for name in file}
+        odd = next((name for name in _NAMES if not plain.get(name, True)), None)
+        if odd is not None:
+            raise DataFileError(
+                f"{path}: {odd} holds no numbers or strings in the file itself, expected an array that is no link, group, "
+                "record, or view of another file; copy it"
+            )
+        datasets: dict[str, Any] = {name: file[name] for name in plain if plain[name]}
+        spans = {name: checked_spans(path, name, dataset) for name, dataset in datasets.items()}
+        check_heaps(path, file, [span for found in spans.values() for span in found])
+        arrays = {name: _array(path, dataset, spans[name]) for name, dataset in datasets.items()}
+        attributes = _attributes(file)
     if attributes.get("type") == "sparse" or "size_train" in arrays:
         raise DataFileError(f"{path}: holds sets of items, as ann-benchmarks has them for Jaccard; expected vectors")
     parts: dict[str, Any] = {_NAMES[name]: array for name, array in arrays.items() if name in _NAMES}
@@ -156,84 +162,23 @@ def _damage_of(path: str) -> Iterator[None]:
         raise DataFileError(f"{path}: torn or damaged HDF5 ({reason}); fetch or write it again") from None
 
 
-def _may_be_read(file: h5py.File, name: str) -> bool:
-    """Whether an attribute is numbers or strings: the library has crashed on damaged ones of other types."""
-    from h5py import h5t
-
-    kind = file.attrs.get_id(name).get_type().get_class()
-    may = kind in (h5t.INTEGER, h5t.FLOAT, h5t.ENUM, h5t.STRING)
-    if not may and name in _OWN:
-        raise ValueError(f"attribute {name} is neither number nor string")
-    return may
+def _attributes(file: h5py.File) -> dict[str, Any]:
+    """Return the attributes that are numbers or strings."""
+    plain = {str(name): is_plain_attribute(file, name) for name in file.attrs}
+    odd = next((name for name in _OWN if not plain.get(name, True)), None)
+    if odd is not None:
+        raise ValueError(f"attribute {odd} is neither number nor string")
+    return {name: _plain(file.attrs[name]) for name in plain if plain[name]}
 
 
-def _is_plain(file: h5py.File, name: str) -> bool:
-    """Whether a name stands for numbers or strings that lie in the file itself."""
-    import h5py
-
-    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
-        return False
-    dataset = file[name]
-    if not isinstance(dataset, h5py.Dataset) or dataset.shape is None or dataset.is_virtual or dataset.external:
-        return False
-    return dataset.dtype.kind in "fiub" or h5py.check_string_dtype(dataset.dtype) is not None
-
-
-def _array(path: str, name: str, file: h5py.File) -> Any:
-    """Return a dataset as an array, or as a list of str; only after a look at what is stored of it."""
-    if not _is_plain(file, name):
-        raise DataFileError(
-            f"{path}: {name} holds no numbers or strings in the file itself, expected an array that is no link, group, "
-            "record, or view of another file; copy it"
-        )
-    dataset: Any = file[name]
-    shape, dtype, strings = dataset.shape, dataset.dtype, dataset.dtype.kind not in "fiub"
-    n_bytes = math.prod(shape) * dtype.itemsize
-    if dataset.chunks is None:
-        offset, stored = dataset.id.get_offset(), dataset.id.get_storage_size()
-        if stored < n_bytes:
-            raise DataFileError(f"{path}: {name} has {stored} bytes, expected {n_bytes}: it was not written to its end")
-        if offset is not None and not strings and file.userblock_size == 0:
-            return mapped(path, dtype, shape, offset)
-    else:
-        _check_chunks(path, name, dataset)
-    if not strings:
-        array: NDArray[Any] = dataset[()]
-        return array
-    if n_bytes > _MOST_STRING_BYTES:
-        raise DataFileError(f"{path}: {name} holds {math.prod(shape)} strings, expected fewer")
-    return _strings(dataset)
-
-
-def _check_chunks(path: str, name: str, dataset: Any) -> None:
-    """Refuse a dataset of which chunks are missing, damaged, or larger than what is stored can become."""
-    settings, size = dataset.id.get_create_plist(), os.path.getsize(path)
-    filters = [settings.get_filter(i)[0] for i in range(settings.get_nfilters())]
-    if not {*filters} <= {*_PACKERS, _SHUFFLE, _FLETCHER32}:
-        raise DataFileError(f"{path}: {name} is packed by filters {filters}, expected gzip or lzf; pack it anew")
-    chunk_bytes = math.prod(dataset.chunks) * dataset.dtype.itemsize
-    n_chunks = math.prod(-(-length // step) for length, step in zip(dataset.shape, dataset.chunks))
-    check_inflated(path, n_chunks * chunk_bytes, min(dataset.id.get_storage_size(), size), name)
-    chunks = _chunks_of(dataset.id)
-    if len(chunks) != n_chunks:
-        raise DataFileError(f"{path}: {name} has {len(chunks)} of {n_chunks} chunks: it was not written to its end")
-    for chunk in chunks:
-        applied = {each for i, each in enumerate(filters) if not chunk.filter_mask >> i & 1}
-        content = chunk.size - (4 if _FLETCHER32 in applied else 0)
-        fits = content > 0 if applied & _PACKERS else content == chunk_bytes
-        if not fits or chunk.byte_offset + chunk.size > size:
-            raise DataFileError(
-                f"{path}: {name} has a damaged chunk, {chunk.size} bytes at {chunk.byte_offset}; fetch it again"
-            )
-
-
-def _chunks_of(dataset: Any) -> list[Any]:
-    """Return where each chunk lies; builds of h5py over old libraries have to be asked one by one."""
-    if not hasattr(dataset, "chunk_iter"):
-        return [dataset.get_chunk_info(i) for i in range(dataset.get_num_chunks())]
-    chunks: list[Any] = []
-    dataset.chunk_iter(chunks.append)
-    return chunks
+def _array(path: str, dataset: Any, spans: list[Span]) -> Any:
+    """Return a dataset as an array, mapped if it lies in one piece; or strings."""
+    if dataset.dtype.kind not in "fiub":
+        return _strings(dataset)
+    if dataset.chunks is None and len(spans) == 1 and dataset.file.userblock_size == 0:
+        return mapped(path, dataset.dtype, dataset.shape, spans[0][0])
+    array: NDArray[Any] = dataset[()]
+    return array
 
 
 def _strings(dataset: Any) -> Any:

@@ -84,8 +84,8 @@ def read_hdf5(path: str | os.PathLike[str]) -> Dataset:
         odd = next((name for name in _NAMES if not plain.get(name, True)), None)
         if odd is not None:
             raise DataFileError(
-                f"{path}: {odd} holds no numbers or strings in the file itself, expected an array that is no link, group, "
-                "record, or view of another file; copy it"
+                f"{path}: {odd} holds no numbers or strings in the file itself, expected an array that is no link, "
+                "group, record, or view of another file; copy it"
             )
         datasets: dict[str, Any] = {name: file[name] for name in plain if plain[name]}
         spans = {name: checked_spans(path, name, dataset) for name, dataset in datasets.items()}
@@ -138,7 +138,7 @@ def write_hdf5(path: str | os.PathLike[str], dataset: Dataset) -> None:
         for name, part in _NAMES.items():
             if part in parts:
                 _write_array(file, name, parts[part])
-        for name, array in more.items():
+        for name, array in sorted(more.items()):
             if array.ndim:
                 _write_array(file, name, array)
             else:

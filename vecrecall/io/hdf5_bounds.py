@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 import struct
+from mmap import ACCESS_READ, mmap
 from typing import TYPE_CHECKING, Any
 
 from vecrecall.errors import DataFileError
@@ -76,17 +77,14 @@ def check_heaps(path: str, file: h5py.File, spans: list[Span]) -> None:
     """
     if file.id.get_create_plist().get_sizes() != (8, 8):
         raise DataFileError(f"{path}: has offsets of other than 8 bytes, expected an HDF5 file of today; copy it")
-    size = os.path.getsize(path)
-    starts = [0, *(end for _, end in sorted(spans))]
-    ends = [*(start for start, _ in sorted(spans)), size]
-    with open(path, "rb") as raw:
+    with open(path, "rb") as raw, mmap(raw.fileno(), 0, access=ACCESS_READ) as content:
+        starts = [0, *(end for _, end in sorted(spans))]
+        ends = [*(start for start, _ in sorted(spans)), len(content)]
         for start, end in zip(starts, ends):
-            raw.seek(start)
-            content = raw.read(max(0, end - start))
-            at = content.find(_SIGNATURE)
+            at = content.find(_SIGNATURE, start, end)
             while at >= 0:
-                length = _checked_heap(path, content[at:], start + at)
-                at = content.find(_SIGNATURE, at + max(length, len(_SIGNATURE)))
+                length = _checked_heap(path, content, at)
+                at = content.find(_SIGNATURE, at + max(length, len(_SIGNATURE)), end)
 
 
 def _checked_chunks(path: str, name: str, dataset: Any) -> list[Span]:
@@ -120,20 +118,20 @@ def _chunks_of(dataset: Any) -> list[Any]:
     return chunks
 
 
-def _checked_heap(path: str, content: bytes, offset: int) -> int:
-    """Return the length of the heap at the start of some bytes; 0 if it is none."""
-    if len(content) < _HEAP.size:
+def _checked_heap(path: str, content: mmap, start: int) -> int:
+    """Return the length of the heap that starts there; 0 if it is none."""
+    if len(content) - start < _HEAP.size:
         return 0
-    _, version, length = _HEAP.unpack_from(content)
+    _, version, length = _HEAP.unpack_from(content, start)
     if version != 1:  # the library will refuse it
         return 0
-    at = _HEAP.size
-    fits = length <= len(content)
-    while fits and length - at >= _HEAP_OBJECT.size:
+    at, end = start + _HEAP.size, start + length
+    fits = end <= len(content)
+    while fits and end - at >= _HEAP_OBJECT.size:
         index, _, size = _HEAP_OBJECT.unpack_from(content, at)
         taken = size if index == 0 else _HEAP_OBJECT.size + -(-size // 8) * 8  # 0: what is free, its own header with it
-        fits = _HEAP_OBJECT.size <= taken <= length - at
+        fits = _HEAP_OBJECT.size <= taken <= end - at
         at += taken
     if not fits:
-        raise DataFileError(f"{path}: torn or damaged HDF5: the heap at {offset} overflows; fetch or write it again")
+        raise DataFileError(f"{path}: torn or damaged HDF5: the heap at {start} overflows; fetch or write it again")
     return int(length)

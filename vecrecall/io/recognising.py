@@ -15,6 +15,7 @@ from vecrecall.io.lines import is_packed, unpacked
 _HEAD = 1 << 16  # bytes looked at
 _MARKS = {hdf5.MAGIC: "hdf5", npy.MAGIC: "npy", b"PK\x03\x04": "npz", b"PK\x05\x06": "npz"}
 _MARKLESS = (*bins.KINDS, *vecs.KINDS, "ground-truth", "csr")
+_PACKED = ("csr", "jsonl", "qrels", "run")
 _WAY_OUT = "name the format with format="
 
 
@@ -54,11 +55,11 @@ def recognise(path: str | os.PathLike[str]) -> str:
     if not head:
         raise DataFileError(f"{path}: is empty, expected vectors, truth, texts, judgements or a run")
     packed = is_packed(path)
-    return (
-        (None if packed else _of_mark(path, head))
-        or _of_first_line(path, head)
-        or _chosen(path, _fitting(head, None if packed else os.path.getsize(path)))
-    )
+    fitting = _fitting(head, None if packed else os.path.getsize(path))
+    name = _of_mark(path, head) or _of_first_line(path, head) or _chosen(path, fitting)
+    if packed and name not in _PACKED:
+        raise DataFileError(f"{path}: packed by gzip, expected so of {', '.join(_PACKED)} only; unpack it with gunzip")
+    return name
 
 
 def _of_folder(path: str) -> str:

@@ -315,7 +315,7 @@ class SparseIndex(Index, Tunable):
             if evals[0] >= 0:  # else it is not in order
                 return Hits(ids, distances, evals, "ip")
         queries, single = as_sparse_queries(Q, self._dim)
-        n_workers = 1 if queries.n == 1 and usual else n_threads(threads)
+        n_workers = 1 if queries.n == 1 and threads is None else n_threads(threads)
         if single:
             ids, distances, evals = searcher.answer_one(queries.columns, queries.values, k, settings, exact)
             return Hits(ids[0], distances[0], int(evals[0]), "ip")

@@ -1,8 +1,9 @@
 """The data sets of tasks: rows, queries in two halves, and where the truth comes from.
 
 A name is one of the small sets of the repository, or a file in the folder of data: ``NAME.hdf5`` laid out as in
-ann-benchmarks, or ``NAME-docs.npz`` with ``NAME-queries.npz``, CSR as scipy.sparse writes it. ``NAME:N`` is the first N
-rows of a dense set; ``learned-sparse:N`` is generated, see `vecrecall.datasets.sparse`.
+ann-benchmarks, ``NAME-docs.npz`` with ``NAME-queries.npz``, CSR as scipy.sparse writes it, or a sparse set as a folder
+of big-ann-benchmarks' files. ``NAME:N`` is the first N rows of a dense set; ``learned-sparse:N`` is generated, see
+`vecrecall.datasets.sparse`.
 """
 
 from __future__ import annotations
@@ -141,6 +142,11 @@ def load(name: str, folder: Path, n_queries: int) -> Data:
     docs, queries = (folder / f"{name}-{part}.npz" for part in ("docs", "queries"))
     if docs.exists() and queries.exists():
         return sparse_set(name, sparse.load_npz(docs), sparse.load_npz(queries), n_queries, "")
+    if (folder / name).is_dir():
+        from vecrecall.io import read
+
+        found = read(folder / name)
+        return sparse_set(name, found.rows, found.queries, n_queries, str(found.attributes.get("source", "")))
     raise FileNotFoundError(
         f"{folder} has neither {file.name} nor {docs.name} with {queries.name}; `python -m bench.make_data {folder}` "
         f"or `python -m bench.make_sparse_data {folder}` makes those of the repository, `vecrecall data get` others"

@@ -30,9 +30,9 @@ from bench.sparse_sets import SparseSet, as_csr, halved, read_set
 from bench.sparse_speed import as_json, folder_of, ratios, times_at
 from bench.sparse_sweep import Course, Point, front, never, sweep, time_each, time_in_turn, us_at, worth_timing
 from bench.sparse_truth import SparseTruth, exact_top
-from vecrecall.datasets.folder import write_folder
 from vecrecall.datasets.make import learned_sparse
 from vecrecall.hits import Hits
+from vecrecall.io.sparse_set import write_sparse_set
 
 
 def csr(*rows: list[float]) -> sparse.csr_array:
@@ -288,7 +288,7 @@ def test_what_is_read_is_brought_into_one_form(tmp_path: Path) -> None:
 
 def test_the_folder_of_a_generated_set_is_read(tmp_path: Path) -> None:
     made = learned_sparse(50, n_queries=4)
-    write_folder(tmp_path / "tiny", made)
+    write_sparse_set(tmp_path / "tiny", made)
     data = read_set(tmp_path / "tiny" / "base.csr", tmp_path / "tiny" / "queries.csr", n_queries=9, k=1)
     assert data.name == "tiny" and (data.docs != made.rows).nnz == 0
     assert (data.timed.queries != made.queries[1::2]).nnz == 0

@@ -16,10 +16,10 @@ import typer
 from tests.datasets.conftest import Server
 from vecrecall.cli import data, exits
 from vecrecall.datasets import download
-from vecrecall.datasets.folder import read_folder
 from vecrecall.datasets.make import MAKERS, METRICS, ORDERS
 from vecrecall.datasets.registry import load_registry
 from vecrecall.io.hdf5 import read_hdf5
+from vecrecall.io.sparse_set import read_sparse_set
 
 TINY = {
     "synthetic-dim": "--n 60 --dim 12 --intrinsic 3 --queries 4 --seed 2",
@@ -37,7 +37,7 @@ def run(command: str) -> int:
 
 
 def read(path: Path) -> Any:
-    return read_folder(path) if path.is_dir() else read_hdf5(path)
+    return read_sparse_set(path) if path.is_dir() else read_hdf5(path)
 
 
 @pytest.fixture(autouse=True)
@@ -203,7 +203,7 @@ def test_every_option_reaches_the_maker(command: str) -> None:
 def test_every_option_reaches_the_maker_of_sparse_vectors() -> None:
     assert run(f"make learned-sparse {TINY['learned-sparse']}") == 0
     wanted = MAKERS["learned-sparse"](60, n_queries=4, seed=1)
-    made = read_folder("learned-sparse")
+    made = read_sparse_set("learned-sparse")
     assert (made.rows != wanted.rows).nnz == 0 and (made.queries != wanted.queries).nnz == 0
 
 
@@ -248,7 +248,7 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
 
 
 def test_the_command_and_the_makers_load_no_kernel_before_they_are_used() -> None:
-    modules = "cli.data, vecrecall.datasets.make, vecrecall.datasets.download, vecrecall.datasets.folder"
+    modules = "cli.data, vecrecall.datasets.make, vecrecall.datasets.download, vecrecall.io.sparse_set"
     script = f"import vecrecall.{modules}\nimport sys\nprint(*sys.modules)"
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)

@@ -40,6 +40,11 @@ FULL = Dataset(
 )
 
 
+SPARSE_SET = Dataset(
+    SPARSE, SPARSE[:2], np.array([[0, 1], [1, 2]], np.int32), np.array([[-9.0, -1], [-4, -0.5]], np.float32), "ip"
+)
+
+
 class Sample(NamedTuple):
     """What is written, and what such a file is called."""
 
@@ -68,10 +73,11 @@ SAMPLES = {
     "csr": Sample("a.csr", SPARSE),
     "jsonl": Sample("a.jsonl", Dataset(rows=SPARSE, attributes={"vocabulary": VOCABULARY})),
     "beir": Sample("folder", TEXTS),
+    "sparse-set": Sample("folder", SPARSE_SET),
     "qrels": Sample("a.qrels", Dataset(qrels=QRELS)),
     "run": Sample("a.run", Dataset(run=RUN)),
 }
-FILES = [name for name in SAMPLES if name != "beir"]
+FILES = [name for name, sample in SAMPLES.items() if sample.name != "folder"]
 MARKLESS = ["fvecs", "ivecs", "bvecs", "fbin", "f16bin", "u8bin", "i8bin", "ibin", "ground-truth", "csr"]
 
 

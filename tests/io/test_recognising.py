@@ -99,7 +99,7 @@ def test_packed_files_of_formats_that_are_mapped_are_to_be_unpacked(tmp_path: Pa
 
 def test_a_folder_without_a_corpus_is_refused_with_what_is_there(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x")
-    with pytest.raises(vr.DataFileError, match=r"without corpus\.jsonl.*there is notes\.txt"):
+    with pytest.raises(vr.DataFileError, match=r"neither corpus\.jsonl nor base\.csr.*there is notes\.txt"):
         vr.io.read(tmp_path)
 
 

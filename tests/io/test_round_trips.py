@@ -10,7 +10,7 @@ import pytest
 import scipy.sparse as sp
 
 import vecrecall as vr
-from tests.io.samples import BYTES, FULL, NEIGHBORS, ROWS, SAMPLES, SPARSE, assert_equal
+from tests.io.samples import BYTES, FILES, FULL, NEIGHBORS, ROWS, SAMPLES, SPARSE, assert_equal
 from vecrecall.inputs import as_rows
 from vecrecall.io import Dataset
 
@@ -38,7 +38,7 @@ def test_metric_and_attributes_come_back(tmp_path: Path, name: str) -> None:
     assert found.attributes["train_category"].tolist() == [0, 1, 0, 1, 0, 1]
 
 
-@pytest.mark.parametrize("name", [n for n in SAMPLES if n != "beir"])
+@pytest.mark.parametrize("name", FILES)
 def test_the_same_data_give_the_same_bytes(tmp_path: Path, name: str) -> None:
     first = SAMPLES[name].write(tmp_path, name).read_bytes()
     assert SAMPLES[name].write(tmp_path, name).read_bytes() == first

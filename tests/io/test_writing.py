@@ -11,7 +11,7 @@ import pytest
 import scipy.sparse as sp
 
 import vecrecall as vr
-from tests.io.samples import DISTANCES, FULL, NEIGHBORS, QRELS, ROWS, SAMPLES, SPARSE, TEXTS
+from tests.io.samples import DISTANCES, FILES, FULL, NEIGHBORS, QRELS, ROWS, SAMPLES, SPARSE, TEXTS
 from vecrecall.io import Dataset
 
 NAN = np.where(np.arange(18).reshape(6, 3) == 7, np.nan, ROWS)
@@ -113,7 +113,7 @@ def test_what_has_no_place_is_refused_and_nothing_is_left(tmp_path: Path, case: 
 def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(
     tmp_path: Path, name: str, error: BaseException, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if name != "beir":
+    if name in FILES:
         (tmp_path / SAMPLES[name].name).write_bytes(b"old")
     before = os.listdir(tmp_path)
 

@@ -213,9 +213,9 @@ def _make(name: str, out: Path | None, force: bool, as_json: bool, **options: An
     (_refuse_folder if is_sparse else _refuse_file)(path, force)  # before minutes of work
     data = MAKERS[name](**options, progress=True)
     if is_sparse:
-        from vecrecall.datasets.folder import write_folder
+        from vecrecall.io.sparse_set import write_sparse_set
 
-        write_folder(path, data, force=force)
+        write_sparse_set(path, data, force=force)
     else:
         from vecrecall.io.hdf5 import write_hdf5
 
@@ -231,7 +231,7 @@ def _make(name: str, out: Path | None, force: bool, as_json: bool, **options: An
 
 
 def _refuse_folder(path: Path, force: bool) -> None:
-    from vecrecall.datasets.folder import refuse_folder
+    from vecrecall.io.sparse_set import refuse_folder
 
     refuse_folder(path, force=force)
 

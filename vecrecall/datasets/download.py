@@ -75,7 +75,7 @@ def get(
     Returns
     -------
     path : Path
-        The file, for `vecrecall.io.read`; or the folder of several, for `vecrecall.datasets.folder.read_folder`.
+        The file, or the folder of several, for `vecrecall.io.read`.
     files : list of Fetched
 
     Raises

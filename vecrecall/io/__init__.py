@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from vecrecall.io.npz import read_npz, write_npz
     from vecrecall.io.reading import read
     from vecrecall.io.recognising import recognise
+    from vecrecall.io.sparse_set import read_sparse_set, write_sparse_set
     from vecrecall.io.trec import read_qrels, read_run, run_of, write_qrels, write_run
     from vecrecall.io.vecs import read_vecs, write_vecs
     from vecrecall.io.writing import write
@@ -48,6 +49,7 @@ _HOME = {
     "read_npz": "npz",
     "read_qrels": "trec",
     "read_run": "trec",
+    "read_sparse_set": "sparse_set",
     "read_vecs": "vecs",
     "recognise": "recognising",
     "run_of": "trec",
@@ -62,6 +64,7 @@ _HOME = {
     "write_npz": "npz",
     "write_qrels": "trec",
     "write_run": "trec",
+    "write_sparse_set": "sparse_set",
     "write_vecs": "vecs",
 }
 
@@ -79,6 +82,7 @@ __all__ = [
     "read_npz",
     "read_qrels",
     "read_run",
+    "read_sparse_set",
     "read_vecs",
     "recognise",
     "run_of",
@@ -93,6 +97,7 @@ __all__ = [
     "write_npz",
     "write_qrels",
     "write_run",
+    "write_sparse_set",
     "write_vecs",
 ]
 

@@ -77,6 +77,7 @@ _ALL = [
     Format("csr", "csr", "csr", (".csr", ".csr.gz"), ("matrix",), options=("dim",)),
     Format("jsonl", "jsonl", "jsonl", (".jsonl", ".jsonl.gz"), ("dataset",), options=("vocabulary",)),
     Format("beir", "beir", "beir", (), ("dataset",), options=("split",), write_options=("split",)),
+    Format("sparse-set", "sparse_set", "sparse_set", (), ("dataset",)),
     Format("qrels", "trec", "qrels", (".qrels", ".qrels.gz", ".tsv", ".tsv.gz"), ("qrels",)),
     Format("run", "trec", "run", (".run", ".run.gz", ".trec", ".trec.gz"), ("run",), write_options=("tag",)),
 ]

@@ -66,8 +66,13 @@ def _of_folder(path: str) -> str:
     names = sorted(os.listdir(path))
     if {"corpus.jsonl", "corpus.jsonl.gz"} & set(names):
         return "beir"
+    if any(name.startswith("base") and name.endswith((".csr", ".csr.gz")) for name in names):
+        return "sparse-set"
     there = ", ".join(names[:9]) or "nothing"
-    raise DataFileError(f"{path}: a folder without corpus.jsonl, expected one as in BEIR, or a file; there is {there}")
+    raise DataFileError(
+        f"{path}: a folder with neither corpus.jsonl nor base.csr, expected one as in BEIR, a sparse set, or a file; "
+        f"there is {there}"
+    )
 
 
 def _of_mark(path: str, head: bytes) -> str | None:

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from vecrecall.errors import DataFileError
 from vecrecall.io.csr import read_csr, write_csr
-from vecrecall.io.dataset import Dataset
+from vecrecall.io.dataset import Dataset, refuse_others
 from vecrecall.io.ground_truth import read_ground_truth, write_ground_truth
 from vecrecall.io.replacing import making_folder
 from vecrecall.io.truth import checked_neighbors
 
 _NAMES = ("base.csr", "queries.csr", "base.gt")
+_PARTS = ("rows", "queries", "neighbors", "distances")
 
 
 def refuse_folder(path: str | os.PathLike[str], *, force: bool = False) -> None:
@@ -43,7 +44,7 @@ def refuse_folder(path: str | os.PathLike[str], *, force: bool = False) -> None:
         raise FileNotFoundError(2, "no such folder; make it first", str(path.absolute().parent))
 
 
-def write_folder(path: str | os.PathLike[str], data: Dataset, *, force: bool = False) -> None:
+def write_sparse_set(path: str | os.PathLike[str], data: Dataset, *, force: bool = False) -> None:
     """Write a sparse set with its truth.
 
     Parameters
@@ -59,8 +60,15 @@ def write_folder(path: str | os.PathLike[str], data: Dataset, *, force: bool = F
     Raises
     ------
     ValueError, OSError
-        As `refuse_folder`, and as the operating system says.
+        If a part is missing, or one has no room in it; as `refuse_folder`, and as the operating system says.
     """
+    refuse_others(data, _PARTS, "a sparse set")
+    missing = [name for name in _PARTS if getattr(data, name) is None]
+    if missing or data.metric not in (None, "ip"):
+        raise ValueError(
+            f"the dataset lacks {', '.join(missing)}, expected {', '.join(_PARTS)} for a sparse set" if missing else
+            f"the dataset has the metric {data.metric!r}, expected 'ip' for a sparse set"
+        )  # fmt: skip
     refuse_folder(path, force=force)
     if os.path.isdir(path) and os.listdir(path):
         _fill(os.fspath(path), data)
@@ -76,8 +84,8 @@ def _fill(folder: str, data: Dataset) -> None:
     write_ground_truth(truth, data.neighbors, -np.asarray(data.distances))
 
 
-def read_folder(path: str | os.PathLike[str]) -> Dataset:
-    """Read a sparse set: what `write_folder` wrote, or `get` downloaded.
+def read_sparse_set(path: str | os.PathLike[str]) -> Dataset:
+    """Read a sparse set: what `write_sparse_set` wrote, or `get` downloaded.
 
     Parameters
     ----------
@@ -102,8 +110,8 @@ def read_folder(path: str | os.PathLike[str]) -> Dataset:
     >>> import scipy.sparse as sp
     >>> D = sp.csr_array([[0.0, 1.5], [2.0, 0.0]])
     >>> folder = os.path.join(tempfile.mkdtemp(), "tiny")
-    >>> write_folder(folder, Dataset(D, D[:1], np.array([[0]]), np.array([[-2.25]]), "ip"))
-    >>> data = read_folder(folder)
+    >>> write_sparse_set(folder, Dataset(D, D[:1], np.array([[0]]), np.array([[-2.25]]), "ip"))
+    >>> data = read_sparse_set(folder)
     >>> data.rows.shape, data.neighbors.tolist(), data.distances.tolist()
     ((2, 2), [[0]], [[-2.25]])
     """

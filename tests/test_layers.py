@@ -21,7 +21,7 @@ SOURCES = sorted(ROOT.rglob("*.py"))
 # Lowest first. What stands on one line does not know one another.
 LAYERS = (
     ("errors",),
-    ("threads", "blas", "inputs", "progress", "csr"),
+    ("threads", "blas", "inputs", "progress", "csr", "replacing"),
     ("kernels",),
     ("vectors",),
     ("hits", "ids", "file", "curve", "intervals"),

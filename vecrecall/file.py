@@ -16,10 +16,7 @@ import json
 import math
 import mmap as memory_map
 import os
-import secrets
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal
 
@@ -28,6 +25,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from vecrecall.errors import IndexFileError
+from vecrecall.replacing import replacing
 
 MAGIC = b"VECRECAL"
 VERSION = 1
@@ -95,7 +93,6 @@ def write(
     OSError
         As the operating system says.
     """
-    path = os.path.realpath(os.fspath(path))
     arrays = {name: np.asarray(array, order="C") for name, array in sections.items()}
     arrays = {name: array.astype(array.dtype.newbyteorder("<"), copy=False) for name, array in arrays.items()}
     for name, array in arrays.items():
@@ -103,7 +100,7 @@ def write(
             raise TypeError(f"section {name!r} has dtype {array.dtype}, expected plain integers or floats")
     manifest = {"kind": kind, "library": _library(), "parameters": parameters, "counts": counts}
     header, offsets = _header(manifest, arrays)
-    with _replacing(path) as file:
+    with replacing(path) as temporary, open(temporary, "xb") as file:
         file.write(_PREFIX.pack(MAGIC, VERSION, len(header), xxhash.xxh3_64_intdigest(header)))
         file.write(header)
         for array, offset in zip(arrays.values(), offsets, strict=True):
@@ -185,29 +182,6 @@ def _header(manifest: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> tuple[
         if _PREFIX.size + len(header) <= start:
             return header.ljust(start - _PREFIX.size), offsets
         start = _aligned(_PREFIX.size + len(header))
-
-
-@contextmanager
-def _replacing(path: str) -> Iterator[BinaryIO]:
-    """Open a temporary file beside `path` that takes its place when the block ends without an error."""
-    folder, name = os.path.split(path)
-    temporary = os.path.join(folder, f".{name}.{secrets.token_hex(8)}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-        raise
-    if os.name == "posix":  # elsewhere a folder cannot be opened
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _read_header(file: BinaryIO, size: int, verify: bool) -> tuple[int, dict[str, Any], int]:

@@ -15,8 +15,8 @@ import orjson
 from vecrecall.errors import DataFileError
 from vecrecall.io.dataset import Dataset, Qrels, refuse_others
 from vecrecall.io.lines import objects_of, write_lines
-from vecrecall.io.replacing import making_folder
 from vecrecall.io.trec import read_qrels, write_qrels
+from vecrecall.replacing import making_folder
 
 _PARTS = ("ids", "query_ids", "texts", "query_texts", "qrels")
 

@@ -23,8 +23,8 @@ from vecrecall.inputs import as_choice
 from vecrecall.io.dataset import Dataset
 from vecrecall.io.mapping import check_size, mapped
 from vecrecall.io.matrix import tiles_as
-from vecrecall.io.replacing import replacing
 from vecrecall.io.truth import checked_neighbors
+from vecrecall.replacing import replacing
 
 KINDS: Mapping[str, np.dtype[Any]] = {
     "fbin": np.dtype("<f4"),

@@ -22,7 +22,7 @@ from vecrecall.io.dataset import Dataset, refuse_others
 from vecrecall.io.hdf5_bounds import Span, check_heaps, checked_spans, is_plain, is_plain_attribute
 from vecrecall.io.mapping import mapped
 from vecrecall.io.parts import check_parts, dataset_of, metric_of, plain_attributes, plain_parts
-from vecrecall.io.replacing import replacing
+from vecrecall.replacing import replacing
 
 if TYPE_CHECKING:
     import h5py

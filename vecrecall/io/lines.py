@@ -12,7 +12,7 @@ from typing import IO, Any
 import orjson
 
 from vecrecall.errors import DataFileError
-from vecrecall.io.replacing import replacing
+from vecrecall.replacing import replacing
 
 LONGEST_LINE = 1 << 28  # bytes; what is longer is no file of lines
 

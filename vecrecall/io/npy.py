@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from vecrecall.errors import DataFileError
 from vecrecall.io.dataset import Dataset
 from vecrecall.io.mapping import check_size, mapped
-from vecrecall.io.replacing import replacing
+from vecrecall.replacing import replacing
 
 MAGIC = npy_format.MAGIC_PREFIX
 

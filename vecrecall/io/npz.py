@@ -16,7 +16,7 @@ from vecrecall.io.dataset import Dataset, refuse_others
 from vecrecall.io.mapping import check_inflated
 from vecrecall.io.npy import read_values
 from vecrecall.io.parts import check_parts, dataset_of, metric_of, plain_attributes, plain_parts
-from vecrecall.io.replacing import replacing
+from vecrecall.replacing import replacing
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

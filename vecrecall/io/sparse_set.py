@@ -13,8 +13,8 @@ from vecrecall.errors import DataFileError
 from vecrecall.io.csr import read_csr, write_csr
 from vecrecall.io.dataset import Dataset, refuse_others
 from vecrecall.io.ground_truth import read_ground_truth, write_ground_truth
-from vecrecall.io.replacing import making_folder
 from vecrecall.io.truth import checked_neighbors
+from vecrecall.replacing import making_folder
 
 _NAMES = ("base.csr", "queries.csr", "base.gt")
 _PARTS = ("rows", "queries", "neighbors", "distances")

@@ -17,7 +17,7 @@ from vecrecall.io.bins import as_dataset, kind_of
 from vecrecall.io.dataset import Dataset
 from vecrecall.io.mapping import mapped
 from vecrecall.io.matrix import tiles_as
-from vecrecall.io.replacing import replacing
+from vecrecall.replacing import replacing
 
 KINDS: Mapping[str, np.dtype[Any]] = {"fvecs": np.dtype("<f4"), "ivecs": np.dtype("<i4"), "bvecs": np.dtype("u1")}
 

@@ -11,8 +11,8 @@ from math import isnan
 from typing import Any
 
 from vecrecall.inputs import as_recall
-from vecrecall.io.replacing import replacing
 from vecrecall.measure.retrieval import Retrieval
+from vecrecall.replacing import replacing
 from vecrecall.tuning import SearchSettings
 
 

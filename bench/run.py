@@ -37,7 +37,9 @@ from bench.worker import Answer, Job, main
 
 ASK_LIMIT_S = 600.0  # a question that takes longer ends the peer
 N_TIMED = 14  # settings of an index that are timed, at most
-CHOOSING_ROUNDS = 2
+FEWEST_CHOOSING, MOST_CHOOSING = 3, 10  # rounds that settings are chosen by,
+CHOOSING_NS = 100_000_000  # and what they should take together
+MARGIN = 0.05  # of recall, below the lowest that is of interest
 FULL = 0.9995  # recall after which a grid of one setting is not tried further
 
 
@@ -222,45 +224,58 @@ class Runner:
 
     def _choose(self, one: Candidate, judged: Judged) -> None:
         """Answer the one half at every setting; those on the front are timed on the other."""
-        settings = one.entry.settings or ({},)
         for mode in one.modes:
-            points = []
-            for setting in settings:
-                answers = self._asked(one, setting, "choosing", mode, CHOOSING_ROUNDS)
+            tried: list[tuple[float, AnswersRow]] = []
+            for setting in one.entry.settings or ({},):
+                answers = self._asked(one, setting, "choosing", mode, 0)
                 if answers is None:
                     continue
-                recall, total = judged.recall(answers), int(self.records.times(answers.number)[0].min())
-                points.append((float(recall.mean()), 1 / total, setting))
-                if float(recall.mean()) > FULL and len(setting) == 1:
+                tried.append((float(judged.recall(answers).mean()), answers))
+                if tried[-1][0] > FULL and len(setting) == 1:
                     break
-            if not points:
+            if not tried:
                 raise Gone("no setting of its grid is accepted")
+            self._tell_apart(one, mode, tried)
+            points = [(recall, 1 / self._least_ns(answers), answers.setting) for recall, answers in tried]
             one.chosen[mode] = worth_timing(points, self.task.lowest)
         say(f"{one.label}: {', '.join(f'{len(c)} settings {mode}' for mode, c in one.chosen.items())}")
+
+    def _tell_apart(self, one: Candidate, mode: str, tried: list[tuple[float, AnswersRow]]) -> None:
+        """Time again, in turn, what may be chosen: short calls oftener, since one disturbance spoils them."""
+        least = min(self.task.lowest, max(recall for recall, _ in tried)) - MARGIN
+        wanted = {
+            answers.number: min(MOST_CHOOSING, max(FEWEST_CHOOSING, -(-CHOOSING_NS // self._least_ns(answers))))
+            for recall, answers in tried if recall >= least
+        }  # fmt: skip
+        for number in range(1, max(wanted.values())):
+            for _, answers in tried:
+                if number < wanted.get(answers.number, 0):
+                    self._asked(one, answers.setting, "choosing", mode, number)
+
+    def _least_ns(self, answers: AnswersRow) -> int:
+        return int(self.records.times(answers.number)[0].min())
 
     def _round(self, one: Candidate, number: int) -> None:
         for mode, settings in one.chosen.items():
             for setting in settings:
-                self._asked(one, setting, "timed", mode, 1, first=number)
+                self._asked(one, setting, "timed", mode, number)
 
     def _asked(
-        self, one: Candidate, setting: dict[str, Any], half: str, mode: str, n_rounds: int, first: int = 0
+        self, one: Candidate, setting: dict[str, Any], half: str, mode: str, round_: int
     ) -> AnswersRow | None:
-        """Ask at a setting for the rounds that the record does not hold; None where the setting is refused."""
+        """Ask at a setting, unless the record holds that round; None where the setting is refused."""
         known = self.records.find_answers(one.number, setting, half, mode)
-        done = set() if known is None else self.records.rounds_done(known.number)
-        for round_ in range(first, first + n_rounds):
-            if round_ in done:
-                continue
-            try:
-                answer: Answer = one.remote.call("ask", half=half, setting=setting, mode=mode)
-            except Gone as reason:
-                if one.remote.process.is_alive() and half == "choosing":
-                    say(f"{one.label}: setting {setting} left out: {reason}")
-                    return None
-                raise
-            number = self.records.add_answers(one.number, setting, half, mode, answer.ids, answer.distances)
-            self.records.add_times(number, round_, answer.each_ns, answer.total_ns)
+        if known is not None and round_ in self.records.rounds_done(known.number):
+            return known
+        try:
+            answer: Answer = one.remote.call("ask", half=half, setting=setting, mode=mode)
+        except Gone as reason:
+            if one.remote.process.is_alive() and half == "choosing":
+                say(f"{one.label}: setting {setting} left out: {reason}")
+                return None
+            raise
+        number = self.records.add_answers(one.number, setting, half, mode, answer.ids, answer.distances)
+        self.records.add_times(number, round_, answer.each_ns, answer.total_ns)
         return self.records.find_answers(one.number, setting, half, mode)
 
 

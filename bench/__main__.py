@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -28,22 +29,24 @@ def run(
 ) -> None:
     """Measure the peers of a task."""
     from bench import tasks
-    from bench.records import Records, remove
+    from bench.records import Records, alone, remove
     from bench.run import Runner, command_line, say
 
     asked = tasks.read(task)
     path = out or Path("results") / f"{asked.name}.record"
     path.parent.mkdir(parents=True, exist_ok=True)
-    if fresh:
-        remove(path)
-    records = Records(path)
-    try:
-        if records.fact("finished"):
-            say(f"{path} is finished; --fresh measures anew, --out writes another record")
-        else:
-            Runner(asked, records, data, command_line()).run()
-    finally:
-        records.close()
+    with alone(path):
+        if fresh:
+            remove(path)
+        records = Records(path)
+        try:
+            if records.fact("finished"):
+                Runner.refuse_other_task(asked, records)
+                say(f"{path} is finished; --fresh measures anew, --out writes another record")
+            else:
+                Runner(asked, records, data, command_line()).run()
+        finally:
+            records.close()
     if report is not None:
         write(path, report)
 
@@ -83,7 +86,7 @@ def main() -> None:
     """Run a command; what goes wrong is one line on the error stream and exit code 2."""
     try:
         app()
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, sqlite3.Error) as error:
         print("bench:", " ".join(str(error).split()), file=sys.stderr)
         sys.exit(2)
 

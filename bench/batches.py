@@ -4,9 +4,10 @@
     python -m bench.batches --rows 3000 10000 30000 --batch 1 1000 FILE  the same over the first rows of a set
     python -m bench.batches --plot choosing.png data/*.hdf5              and a picture of it
 
-Every peer is tuned alike: all settings of its grid answer all queries in one call once; the three fastest that reach
-the recall are then timed at each size of batch, peers taken in turn, and the best of the rounds counts. A call of more
-queries than a file has repeats them, moved by a thousandth of their spread. Recall is what bench.judge says it is.
+Every peer is tuned alike: all settings of its grid answer every second query in one call once; the three fastest that
+reach the recall are then timed on the others at each size of batch, peers taken in turn, and the best of the rounds
+counts. A call of more queries than there are repeats them, moved by a thousandth of their spread. Recall is what
+bench.judge says it is.
 """
 
 from __future__ import annotations
@@ -119,12 +120,12 @@ def settings_for(peer: Peer, grid: dict[str, list[Any]]) -> list[dict[str, Any]]
 
 def tune(data: Data, engines: dict[str, Engine]) -> dict[tuple[str, float], list[tuple[str, Any]]]:
     """By family and recall the settings (engine, setting) that reach it fastest."""
-    judge = Judge(data, "all", K)
+    judge = Judge(data, "choosing", K)
     tried: dict[str, list[tuple[float, float, str, Any]]] = {}
     for name, engine in engines.items():
         for setting in engine.settings:
             before = time.perf_counter()
-            ids = engine.ids(data.Q, setting)
+            ids = engine.ids(judge.Q, setting)
             took = time.perf_counter() - before
             recall = float(judge.verdict(ids, None).recall.mean())
             tried.setdefault(family(name), []).append((took, recall, name, setting))
@@ -137,21 +138,27 @@ def tune(data: Data, engines: dict[str, Engine]) -> dict[tuple[str, float], list
 
 def queries_of(data: Data, batch: int) -> NDArray:
     """Queries for calls of a size."""
-    if batch <= len(data.Q):
-        return data.Q
+    timed = np.ascontiguousarray(data.half("timed")[0])
+    if batch <= len(timed):
+        return timed
     rng = np.random.default_rng(0)
-    Q = np.tile(data.Q, (-(-batch // len(data.Q)), 1))[:batch]
-    moved = rng.standard_normal(Q[len(data.Q) :].shape).astype(np.float32)
-    Q[len(data.Q) :] += moved * np.float32(data.Q.std() * 1e-3)
+    Q = np.tile(timed, (-(-batch // len(timed)), 1))[:batch]
+    moved = rng.standard_normal(Q[len(timed) :].shape).astype(np.float32)
+    Q[len(timed) :] += moved * np.float32(timed.std() * 1e-3)
     return Q
 
 
 def speed(engine: Engine, parameter: Any, Q: NDArray, batch: int) -> float:
     """Queries a second in calls of a size."""
     n = max(batch, min(len(Q), CALLS) // batch * batch)
+    peer = engine.peer
+    peer.set(**parameter)
+    parts = (Q[lo : lo + batch] for lo in range(0, n, batch))
+    forms = peer.forms(Q[:n]) if batch == 1 else [peer.batch_form(part) for part in parts]
+    ask = peer.ask_one if batch == 1 else peer.ask_batch
     before = time.perf_counter()
-    for lo in range(0, n, batch):
-        engine.search(Q[lo : lo + batch], parameter)
+    for form in forms:
+        ask(form)
     return n / (time.perf_counter() - before)
 
 

@@ -45,6 +45,7 @@ class Peer(ABC):
     exact: ClassVar[bool] = False
     keeps_rows: ClassVar[bool] = False
     has_batches: ClassVar[bool] = True  # whether it has a call that takes many queries
+    compiles: ClassVar[bool] = False  # whether its first use compiles code
 
     def __init__(self, wanted: Wanted) -> None:
         self.wanted = wanted

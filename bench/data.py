@@ -8,6 +8,7 @@ of big-ann-benchmarks' files. ``NAME:N`` is the first N rows of a dense set; ``l
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,16 @@ class Data:
     @property
     def is_sparse(self) -> bool:
         return sparse.issparse(self.X)
+
+    def digest(self) -> str:
+        """A digest of rows, queries and truth: equal for equal sets only."""
+        parts = [self.neighbors] if self.neighbors is not None else []
+        for matrix in (self.X, self.Q):
+            parts += [matrix.data, matrix.indices, matrix.indptr] if sparse.issparse(matrix) else [matrix]
+        whole = hashlib.blake2b(digest_size=16)
+        for part in parts:
+            whole.update(np.ascontiguousarray(part).data)
+        return whole.hexdigest()
 
     @property
     def n(self) -> int:

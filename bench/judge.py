@@ -6,7 +6,6 @@ answer repeats counts once.
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import NamedTuple
 
 import numpy as np
@@ -27,9 +26,6 @@ class Verdict(NamedTuple):
     recall: NDArray[np.float64]  # by query
     faults: Faults
 
-    def as_dict(self) -> dict[str, float]:
-        return asdict(self.faults)
-
 
 class Judge:
     """Knows the exact distances of a set's queries, or of one half of them.
@@ -48,6 +44,11 @@ class Judge:
             self.limits, self.wanted = self._sparse_limits()
         else:
             assert data.neighbors is not None
+            if data.neighbors.shape[1] < self.k or data.neighbors.min() < 0 or data.neighbors.max() >= data.n:
+                raise ValueError(
+                    f"{data.name} has {data.neighbors.shape[1]} true neighbours a query, rows {data.neighbors.min()} "
+                    f"to {data.neighbors.max()}; expected {self.k} or more, each one of its {data.n:,} rows"
+                )
             true = self.distances(data.neighbors[numbers, : self.k])
             farthest = true.max(axis=1)
             self.limits = farthest + TOLERANCE * np.abs(true).max(axis=1) + 1e-12

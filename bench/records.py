@@ -10,6 +10,7 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
+
+APPLICATION = 0x76726263  # of SQLite files that are records
 SCHEMA = """
 create table if not exists facts (name text primary key, value text);
 create table if not exists built (
@@ -40,8 +47,30 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Hold a record against other runs, where the system has locks."""
+    with path.with_name(path.name + ".lock").open("w") as file:
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise ValueError(f"another run is writing {path}; wait for it, or give another --out") from None
+        yield
+
+
+def refuse_foreign(path: Path) -> None:
+    """Raise a ValueError for a file that is no record."""
+    with path.open("rb") as file:
+        head = file.read(100)
+    if head[:15] != b"SQLite format 3" or int.from_bytes(head[68:72], "big") != APPLICATION:
+        raise ValueError(f"{path} is no record of a run; give another --out")
+
+
 def remove(path: Path) -> None:
     """Remove a record, if it is there, and what SQLite keeps beside it."""
+    if path.exists():
+        refuse_foreign(path)
     for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
         path.with_name(name).unlink(missing_ok=True)
 
@@ -85,9 +114,13 @@ class Records:
     """A record file, open for reading and writing."""
 
     def __init__(self, path: Path) -> None:
+        """Open a record, or begin one; refuse a file that is something else."""
+        if path.exists() and path.stat().st_size:
+            refuse_foreign(path)
         self.path = path
         self.base = sqlite3.connect(path, isolation_level=None)
-        self.base.execute("pragma journal_mode=wal")
+        self.base.execute(f"pragma application_id = {APPLICATION}")
+        self.base.execute("pragma journal_mode = wal")
         self.base.executescript(SCHEMA)
 
     @classmethod
@@ -95,8 +128,7 @@ class Records:
         """Open a record that is there."""
         if not path.is_file():
             raise FileNotFoundError(f"there is no record {path}; `python -m bench run TASK` writes one")
-        if path.stat().st_size == 0 or path.open("rb").read(15) != b"SQLite format 3":
-            raise ValueError(f"{path} is no record of a run")
+        refuse_foreign(path)
         return cls(path)
 
     def close(self) -> None:
@@ -135,6 +167,11 @@ class Records:
         return found[0] if found else None
 
     # answers and times
+
+    def forget_answers(self, built: int) -> None:
+        """Drop what an index answered, and when: it is built anew."""
+        self.base.execute("delete from times where answers in (select number from answers where built = ?)", (built,))
+        self.base.execute("delete from answers where built = ?", (built,))
 
     def add_answers(
         self, built: int, setting: dict[str, Any], half: str, mode: str, ids: NDArray, distances: NDArray | None

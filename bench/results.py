@@ -21,13 +21,14 @@ class Faults:
     missing: int = 0  # places that hold -1 or were not returned, though k rows exist
     out_of_range: int = 0  # ids that no row has
     duplicates: int = 0  # ids that an answer repeats
+    changed: int = 0  # places that held another id in a later round than in the first
     wrong_distances: int = 0  # distances that differ from the exact ones; 0 where it returns none
     distance_error: float = 0.0  # mean relative error of the distances that it returned
 
     def __str__(self) -> str:
         counts = {
             "missing": self.missing, "out of range": self.out_of_range, "repeated": self.duplicates,
-            "wrong distances": self.wrong_distances,
+            "changed": self.changed, "wrong distances": self.wrong_distances,
         }  # fmt: skip
         return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
 

@@ -8,7 +8,6 @@ was killed goes on where the record ends; indexes that were built are read from 
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import os
 import shlex
 import shutil
@@ -16,9 +15,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -31,63 +29,16 @@ from bench.judge import Judge, Verdict
 from bench.peers import peer_class
 from bench.pin import pin_threads
 from bench.records import AnswersRow, Records, canonical
+from bench.remote import Gone, Remote
 from bench.results import pareto_front
-from bench.tasks import Entry, Task
-from bench.worker import Answer, Job, main
+from bench.tasks import Entry, Task, parse
+from bench.worker import Answer, Job
 
-ASK_LIMIT_S = 600.0  # a question that takes longer ends the peer
 N_TIMED = 14  # settings of an index that are timed, at most
 FEWEST_CHOOSING, MOST_CHOOSING = 3, 10  # rounds that settings are chosen by,
 CHOOSING_NS = 100_000_000  # and what they should take together
 MARGIN = 0.05  # of recall, below the lowest that is of interest
 FULL = 0.9995  # recall after which a grid of one setting is not tried further
-
-
-class Gone(Exception):
-    """A peer cannot go on; the message says why."""
-
-
-class Remote:
-    """A worker's process as the runner sees it."""
-
-    def __init__(self, job: Job) -> None:
-        self.job = job
-        context = multiprocessing.get_context("spawn")
-        self.pipe: Connection
-        self.pipe, other = context.Pipe()
-        self.process = context.Process(target=main, args=(other, job), daemon=True)
-        self.process.start()
-        other.close()
-
-    def call(self, name: str, limit_s: float = ASK_LIMIT_S, **arguments: Any) -> Any:
-        """Give a command and wait for its result."""
-        try:
-            self.pipe.send((name, arguments))
-            if not self.pipe.poll(limit_s):
-                self.end()
-                raise Gone(f"{name} took more than {limit_s:.0f} s")
-            outcome, result = self.pipe.recv()
-        except (EOFError, OSError) as error:
-            self.process.join(5)
-            raise Gone(f"its process ended during {name} ({self._how()})") from error
-        if outcome == "left out":
-            raise Gone(result)
-        if outcome == "failed":
-            raise Gone(f"{name}: {result}")
-        return result
-
-    def _how(self) -> str:
-        code = self.process.exitcode
-        if code is not None and code < 0:
-            return f"signal {-code}{', an instruction that this processor does not have' if code == -4 else ''}"
-        return f"exit code {code}"
-
-    def end(self) -> None:
-        self.pipe.close()
-        self.process.join(2)
-        if self.process.is_alive():
-            self.process.kill()
-            self.process.join()
 
 
 @dataclass
@@ -118,13 +69,32 @@ class Runner:
         self.scratch = records.path.with_name(records.path.name + ".indexes")
         cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
         self.core = cores[-1] if cores and task.n_threads == 1 else None
-        if records.fact("task") not in (None, task.text):
-            raise ValueError(f"{records.path} is the record of another task; give another --out, or remove it")
+        self.refuse_other_task(task, records)
+        for entry in task.entries:
+            peer_class(entry.name)  # a name that is wrong is said before anything is built
+        facts = machine.facts(self.core)
+        before = records.fact("machine", facts)
+        if changed := [name for name in facts if facts[name] != before.get(name)]:
+            name = changed[0]
+            raise ValueError(
+                f"{records.path} was begun with another {name} ({before.get(name)}, now {facts[name]}), and figures of "
+                "both do not belong together; measure anew with --fresh, or into another record with --out"
+            )
         records.set_fact("task", task.text)
         records.set_fact("name", task.name)
         records.set_fact("command", command)
-        records.set_fact("machine", machine.facts(self.core))
+        records.set_fact("machine", facts)
         records.set_fact("finished", False)
+
+    @staticmethod
+    def refuse_other_task(task: Task, records: Records) -> None:
+        """Raise a ValueError where a record was made of another task; how its file is laid out does not matter."""
+        known = records.fact("task")
+        if known is not None and replace(parse(task.name, known), text=task.text) != task:
+            raise ValueError(
+                f"{records.path} is the record of another task, or of an earlier state of this one; measure anew with "
+                "--fresh, or into another record with --out"
+            )
 
     def run(self) -> None:
         """Measure every set that is not measured yet."""
@@ -143,29 +113,31 @@ class Runner:
         facts = {
             "n": data.n, "dim": int(data.X.shape[1]), "metric": data.metric, "sparse": data.is_sparse,
             "source": data.source, "n_choosing": len(data.half("choosing")[1]), "n_timed": len(data.half("timed")[1]),
+            "digest": data.digest(),
         }  # fmt: skip
+        if self.records.fact(f"data {name}", facts) != facts:
+            raise ValueError(
+                f"{name} is not what it was when {self.records.path} was begun; bring it back, or measure anew with "
+                "--fresh"
+            )
         self.records.set_fact(f"data {name}", facts)
         say(f"{name}: {data.n:,} x {facts['dim']:,}, {data.metric}, {facts['n_timed']:,} queries timed")
+        choosing, timed = (Judged(self.records, Judge(data, half, self.task.k)) for half in ("choosing", "timed"))
         stage(data, self.scratch / name)
         with self._candidates(data) as candidates:
-            choosing = Judged(self.records, Judge(data, "choosing", self.task.k))
             for candidate in list(candidates):
                 self._guarded(candidates, candidate, partial(self._choose, judged=choosing))
             for number in range(self.task.n_rounds):
                 for candidate in list(candidates):
-                    self._guarded(candidates, candidate, partial(self._round, number=number))
+                    self._guarded(candidates, candidate, partial(self._round, number=number, judged=timed))
                 say(f"{name}: round {number + 1} of {self.task.n_rounds}")
-        timed = Judged(self.records, Judge(data, "timed", self.task.k))
-        for row in self.records.built(name):
-            for answers in self.records.answers(row.number, "timed"):
-                timed.recall(answers)
         shutil.rmtree(self.scratch / name, ignore_errors=True)
 
     def _guarded(self, candidates: list[Candidate], one: Candidate, step: Callable[[Candidate], None]) -> None:
-        """Let a candidate do its part; one that breaks off is out, and the record says why."""
+        """Let a candidate do its part; one that breaks off is out, whatever it did, and the record says why."""
         try:
             step(one)
-        except Gone as reason:
+        except Exception as reason:
             say(f"{one.label}: breaks off: {reason}")
             row = next(row for row in self.records.built() if row.number == one.number)
             self.records.add_built(row.data, row.peer, row.build, row.facts, str(reason))
@@ -203,12 +175,16 @@ class Runner:
         label = " ".join([entry.name, *(f"{key}={value}" for key, value in build.items())])
         path = folder / f"{name}.index"
         try:
-            facts = {**remote.call("open"), **facts}
+            opened = remote.call("open")
+            if known is not None and opened["version"] != facts["version"]:
+                raise Gone(f"begun with version {facts['version']}, now {opened['version']}; measure anew with --fresh")
             if known is not None and path.exists():
-                remote.call("load", self.task.build_limit_s, path=path)
+                remote.call("load", self.task.build_limit_s, path=path, setting=setting)
             else:
-                facts |= remote.call("warm", self.task.build_limit_s, setting=setting)
-                facts |= remote.call("build", self.task.build_limit_s, path=path)
+                if known is not None:
+                    self.records.forget_answers(known.number)  # another index may answer otherwise
+                facts = opened | remote.call("warm", self.task.build_limit_s, setting=setting)
+                facts |= remote.call("build", self.task.build_limit_s, path=path, setting=setting)
                 say(f"{label}: built in {facts['build_s']:.1f} s")
             number = self.records.add_built(data.name, entry.name, build, facts)
         except Gone as reason:
@@ -226,21 +202,29 @@ class Runner:
         """Answer the one half at every setting; those on the front are timed on the other."""
         for mode in one.modes:
             tried: list[tuple[float, AnswersRow]] = []
+            refused = ""
             for setting in one.entry.settings or ({},):
-                answers = self._asked(one, setting, "choosing", mode, 0)
-                if answers is None:
+                try:
+                    answers = self._asked(one, setting, "choosing", mode, 0, judged)
+                except Gone as reason:
+                    if not one.remote.lives:
+                        raise
+                    refused = f"setting {setting} is not accepted: {reason}"
+                    say(f"{one.label}: {refused}")
                     continue
                 tried.append((float(judged.recall(answers).mean()), answers))
-                if tried[-1][0] > FULL and len(setting) == 1:
+                if tried[-1][0] > FULL and one.entry.ascends:
                     break
             if not tried:
-                raise Gone("no setting of its grid is accepted")
-            self._tell_apart(one, mode, tried)
+                raise Gone(refused)
+            self._tell_apart(one, mode, tried, judged)
             points = [(recall, 1 / self._least_ns(answers), answers.setting) for recall, answers in tried]
             one.chosen[mode] = worth_timing(points, self.task.lowest)
         say(f"{one.label}: {', '.join(f'{len(c)} settings {mode}' for mode, c in one.chosen.items())}")
 
-    def _tell_apart(self, one: Candidate, mode: str, tried: list[tuple[float, AnswersRow]]) -> None:
+    def _tell_apart(
+        self, one: Candidate, mode: str, tried: list[tuple[float, AnswersRow]], judged: Judged
+    ) -> None:
         """Time again, in turn, what may be chosen: short calls oftener, since one disturbance spoils them."""
         least = min(self.task.lowest, max(recall for recall, _ in tried)) - MARGIN
         wanted = {
@@ -250,37 +234,36 @@ class Runner:
         for number in range(1, max(wanted.values())):
             for _, answers in tried:
                 if number < wanted.get(answers.number, 0):
-                    self._asked(one, answers.setting, "choosing", mode, number)
+                    self._asked(one, answers.setting, "choosing", mode, number, judged)
 
     def _least_ns(self, answers: AnswersRow) -> int:
         return int(self.records.times(answers.number)[0].min())
 
-    def _round(self, one: Candidate, number: int) -> None:
+    def _round(self, one: Candidate, number: int, judged: Judged) -> None:
         for mode, settings in one.chosen.items():
             for setting in settings:
-                self._asked(one, setting, "timed", mode, number)
+                self._asked(one, setting, "timed", mode, number, judged)
 
     def _asked(
-        self, one: Candidate, setting: dict[str, Any], half: str, mode: str, round_: int
-    ) -> AnswersRow | None:
-        """Ask at a setting, unless the record holds that round; None where the setting is refused."""
+        self, one: Candidate, setting: dict[str, Any], half: str, mode: str, round_: int, judged: Judged
+    ) -> AnswersRow:
+        """Ask at a setting, unless the record holds that round; answers are judged at once."""
         known = self.records.find_answers(one.number, setting, half, mode)
         if known is not None and round_ in self.records.rounds_done(known.number):
             return known
-        try:
-            answer: Answer = one.remote.call("ask", half=half, setting=setting, mode=mode)
-        except Gone as reason:
-            if one.remote.process.is_alive() and half == "choosing":
-                say(f"{one.label}: setting {setting} left out: {reason}")
-                return None
-            raise
+        answer: Answer = one.remote.call("ask", half=half, setting=setting, mode=mode)
+        if known is not None and not np.array_equal(answer.ids, known.ids):
+            judged.changed(known, answer)
         number = self.records.add_answers(one.number, setting, half, mode, answer.ids, answer.distances)
         self.records.add_times(number, round_, answer.each_ns, answer.total_ns)
-        return self.records.find_answers(one.number, setting, half, mode)
+        found = self.records.find_answers(one.number, setting, half, mode)
+        assert found is not None
+        judged.recall(found)
+        return found
 
 
 class Judged:
-    """Verdicts, each kept in the record; equal ids are judged once."""
+    """Verdicts, each kept in the record; equal answers are judged once."""
 
     def __init__(self, records: Records, judge: Judge) -> None:
         self.records, self.judge = records, judge
@@ -290,14 +273,27 @@ class Judged:
         """Recall of each query."""
         if answers.recall is not None:
             return answers.recall
+        verdict = self._verdict(answers)
+        self.records.set_verdict(answers.number, verdict.recall, asdict(verdict.faults))
+        return verdict.recall
+
+    def changed(self, first: AnswersRow, later: Answer) -> None:
+        """Note that a round found other ids than the first; of both the worse recall counts."""
+        verdicts = [self._verdict(answers) for answers in (first, later)]
+        worse = min(verdicts, key=lambda verdict: float(verdict.recall.mean()))
+        if first.recall is not None and first.recall.mean() < worse.recall.mean():
+            worse = worse._replace(recall=first.recall)  # of a round before this one
+        n_changed = max(int((first.ids != later.ids).sum()), int(first.faults.get("changed", 0)))
+        faults = replace(worse.faults, changed=n_changed)
+        self.records.set_verdict(first.number, worse.recall, asdict(faults))
+
+    def _verdict(self, answers: AnswersRow | Answer) -> Verdict:
         digest = hashlib.blake2b(answers.ids.tobytes())
         if answers.distances is not None:
             digest.update(answers.distances.tobytes())
         if digest.digest() not in self.seen:
             self.seen[digest.digest()] = self.judge.verdict(answers.ids, answers.distances)
-        verdict = self.seen[digest.digest()]
-        self.records.set_verdict(answers.number, verdict.recall, verdict.as_dict())
-        return verdict.recall
+        return self.seen[digest.digest()]
 
 
 def worth_timing(points: list[tuple[float, float, dict[str, Any]]], lowest: float) -> list[dict[str, Any]]:

@@ -47,7 +47,7 @@ SEISMIC = product({
     "heap_factor": [0.5, 0.6, 0.7, 0.8, 0.9, 1.0],
     "in_order": [True, False],
 })  # fmt: skip
-SEISMIC_BUILDS: tuple[dict[str, Any], ...] = ({}, {"share": 0.65, "max_fraction": 6.0})
+SEISMIC_BUILDS: tuple[dict[str, Any], ...] = ({}, {"share": 0.65, "max_fraction": 6.0})  # without its graph
 console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 140)
 
 

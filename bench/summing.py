@@ -21,6 +21,7 @@ def results(records: Records) -> Results:
     for name in task.data:
         facts = records.fact(f"data {name}")
         if facts is not None:
+            facts = {field: value for field, value in facts.items() if field in DataFacts.__dataclass_fields__}
             data.append(DataFacts(name=name, k=task.k, **facts))
     built = tuple(_built(records, row) for row in records.built())
     return Results(

@@ -46,6 +46,12 @@ class Entry:
     settings: tuple[dict[str, Any], ...]
     only: tuple[str, ...] = ()
 
+    @property
+    def ascends(self) -> bool:
+        """Whether there is one setting, and its values ascend: then recall does, too."""
+        values = [value for setting in self.settings for value in setting.values()]
+        return all(len(setting) == 1 for setting in self.settings) and values == sorted(values)
+
     def takes(self, data: str) -> bool:
         """Whether it is measured on a set."""
         return not self.only or data in self.only
@@ -94,6 +100,10 @@ def parse(name: str, text: str) -> Task:
     if unknown := set(content) - set(KEYS):
         raise ValueError(f"task {name} has the unknown key {min(unknown)!r}; there are peer, {', '.join(KEYS)}")
     content |= {"modes": [str(mode) for mode in content.get("modes", MODES)]}
+    least = {"k": 1, "queries": 4, "rounds": 1, "threads": 1}
+    for key, fewest in least.items():
+        if key in content and (type(content[key]) is not int or content[key] < fewest):
+            raise ValueError(f"task {name} has {key} = {content[key]!r}, expected a whole number, {fewest} or more")
     values = {KEYS[key]: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
     if wrong := [mode for mode in values.get("modes", MODES) if not is_mode(str(mode))]:
         raise ValueError(f"task {name} has the mode {wrong[0]!r}, expected {', '.join(MODES)} or a number above 1")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
+import signal
+import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -58,6 +61,24 @@ def own_mib() -> float:
     return sizes[0] / 1024 if sizes else 0.0
 
 
+def give_back() -> None:
+    """Hand memory that was freed back to the system, so that what a build grows by is what it keeps."""
+    gc.collect()
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+        libc.malloc_trim(0)
+
+
+def end_with_the_runner() -> None:
+    """Have the system end this process when the runner is killed: none goes on measuring beside the next run."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def nbytes(X: Any) -> int:
+    """Bytes of rows, dense or sparse."""
+    return X.nbytes if isinstance(X, np.ndarray) else X.data.nbytes + X.indices.nbytes + X.indptr.nbytes
+
+
 def size_of(path: Path) -> int:
     """Bytes of a file, or of all files of a folder."""
     files = path.rglob("*") if path.is_dir() else [path]
@@ -71,6 +92,8 @@ def padded(parts: list[tuple[NDArray, NDArray | None]], k: int) -> tuple[NDArray
     found = None if none else np.full((len(parts), k), np.nan)
     for i, (own, distances) in enumerate(parts):
         own = np.ravel(own)[:k]
+        if own.dtype.kind not in "iu" and len(own):
+            raise TypeError(f"ids of dtype {own.dtype} came back, expected integers")
         ids[i, : len(own)] = own
         if found is not None:
             found[i, : len(own)] = np.ravel(distances)[:k]
@@ -99,7 +122,7 @@ class Work:
         try:
             number = version(kind.package)
         except PackageNotFoundError:  # a checkout that is not installed
-            number = getattr(import_module(kind.module), "__version__", "")
+            number = getattr(import_module(kind.module.partition(".")[0]), "__version__", "")
         self.X, self.Q = staged(self.job.data, "X"), staged(self.job.data, "Q")
         self.kind = kind
         return {
@@ -108,6 +131,8 @@ class Work:
 
     def warm(self, setting: dict[str, Any]) -> dict[str, Any]:
         """Use a small index twice; what the first time took beyond the second is compiling, or reading a cache."""
+        if not self.kind.compiles:
+            return {"compile_s": 0.0}
 
         def use() -> float:
             before = time.perf_counter()
@@ -126,29 +151,48 @@ class Work:
         except Exception as error:  # a setting that the small index does not take says nothing of the large one
             return {"compile_s": float("nan"), "warm_problem": f"{type(error).__name__}: {error}"}
 
-    def build(self, path: Path) -> dict[str, Any]:
+    def build(self, path: Path, setting: dict[str, Any]) -> dict[str, Any]:
         """Build and save the index; what it cost."""
         self.peer = self.kind(self.job.wanted)
-        gc.collect()
+        give_back()
         memory, wall, cpu = own_mib(), time.perf_counter(), time.process_time()
         self.peer.build(self.X, **self.job.build)
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-        gc.collect()
+        give_back()
         memory = own_mib() - memory
         if self.kind.keeps_rows:
-            memory += self.X.nbytes / 2**20
+            memory += nbytes(self.X) / 2**20
         facts = {"build_s": wall, "build_cpu_s": cpu, "resident_mib": memory}
-        try:
-            self.peer.save(path)
-            facts["file_mib"] = size_of(path) / 2**20
-        except NotImplementedError:
-            pass
+        facts |= self._saved(path)
+        self._ask_once(setting)
         return facts
 
-    def load(self, path: Path) -> None:
+    def _saved(self, path: Path) -> dict[str, Any]:
+        """Save the index; what cannot be saved is measured all the same."""
+        unfinished = path.with_name(path.name + ".unfinished")
+        try:
+            self.peer.save(unfinished)
+        except Exception as error:
+            planned = isinstance(error, NotImplementedError)
+            return {} if planned else {"save_problem": f"{type(error).__name__}: {error}"}
+        unfinished.rename(path)
+        return {"file_mib": size_of(path) / 2**20}
+
+    def load(self, path: Path, setting: dict[str, Any]) -> None:
         """Restore an index that was built before."""
         self.peer = self.kind(self.job.wanted)
         self.peer.load(path, self.X, **self.job.build)
+        self._ask_once(setting)
+
+    def _ask_once(self, setting: dict[str, Any]) -> None:
+        """Ask a few queries outside the clock: first calls fill caches. Who refuses will say so when it is timed."""
+        for mode in ("batch", "single") if self.kind.has_batches else ("single",):
+            try:
+                self.peer.set(**setting)
+                for form in self._forms("choosing", mode)[:N_ASKED]:
+                    (self.peer.ask_one if mode == "single" else self.peer.ask_batch)(form)
+            except Exception:
+                continue
 
     def ask(self, half: str, setting: dict[str, Any], mode: str) -> Answer:
         """Ask the queries of a half: in one call, in calls of so many, or one by one."""
@@ -162,6 +206,9 @@ class Work:
                 raws[i] = ask(form)
                 each[i] = clock() - before
         rows = [row for raw in raws for row in self._rows(raw, mode)]
+        n_asked = len(range(0 if half == "choosing" else 1, self.Q.shape[0], 2))
+        if len(rows) != n_asked:
+            raise ValueError(f"{len(rows)} answers came back to {n_asked} queries")
         return Answer(*padded(rows, self.job.wanted.k), int(each.sum()), each if mode != "batch" else None)
 
     def _forms(self, half: str, mode: str) -> list[Any]:
@@ -198,6 +245,7 @@ class quiet:
 
 def main(pipe: Connection, job: Job) -> None:
     """Obey commands (name, arguments) until the pipe is closed; answer ("done" | "left out" | "failed", result)."""
+    end_with_the_runner()
     log = os.open(job.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(log, 1)  # what compiled libraries print
     os.dup2(log, 2)

@@ -17,6 +17,7 @@ class Bm25s(Peer):
     """It is given the scores of the set in place of its own, so its answers are those of the set. No settings."""
 
     package = module = "bm25s"
+    compiles = True
     metrics, sparse, exact, has_batches = ("ip",), True, True, False
 
     def build(self, X: sparse.csr_array) -> None:

@@ -19,7 +19,7 @@ class NNDescent(Peer):
 
     package = module = "pynndescent"
     metrics = ("l2", "cosine")
-    keeps_rows = True
+    compiles = True
 
     def build(self, X: NDArray, **parameters: Any) -> None:
         import pynndescent
@@ -27,7 +27,7 @@ class NNDescent(Peer):
         # unit length is told to its queries, not to its build, which copies rows of another metric
         self.index: Any = pynndescent.NNDescent(
             X, metric=METRICS[self.wanted.metric], n_jobs=self.wanted.n_threads, random_state=self.wanted.seed,
-            **parameters,
+            parallel_batch_queries=self.wanted.n_threads > 1, **parameters,
         )  # fmt: skip
         self.index.prepare()
 

@@ -40,7 +40,8 @@ class ScaNN(Peer):
         return self.index.search(q, **self.setting)
 
     def ask_batch(self, Q: NDArray) -> Any:
-        return self.index.search_batched(Q, **self.setting)
+        together = self.wanted.n_threads > 1
+        return (self.index.search_batched_parallel if together else self.index.search_batched)(Q, **self.setting)
 
     def answers(self, raw: Any) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         ids = raw[0].astype(np.int64)

@@ -17,9 +17,10 @@ BLOCK = 50_000
 
 
 class Seismic(Peer):
-    """build: n_postings, or share (of the mean list: its guide prunes to 0.65), max_fraction.
+    """build: n_postings, or share (of the mean list: its guide prunes to 0.65), max_fraction, nknn.
 
-    settings: query_cut, heap_factor, in_order. Asked with arrays of columns and weights, its fastest call for one.
+    settings: query_cut, heap_factor, in_order, n_knn (neighbours of what was found, where it was built with nknn).
+    Asked with arrays of columns and weights, its fastest call for one.
     """
 
     package, module = "pyseismic-lsr", "seismic"
@@ -32,19 +33,21 @@ class Seismic(Peer):
         return seismic.SeismicIndexRaw if n_columns <= 2**16 else seismic.SeismicIndexRawLV
 
     def build(
-        self, X: sparse.csr_array, n_postings: int = 3_500, share: float | None = None, max_fraction: float = 1.5
-    ) -> None:
+        self, X: sparse.csr_array, n_postings: int = 3_500, share: float | None = None, max_fraction: float = 1.5,
+        nknn: int = 0,
+    ) -> None:  # fmt: skip
         if share is not None:
             n_postings = max(20, int(share * X.nnz / len(np.unique(X.indices))))
         with tempfile.TemporaryDirectory() as folder:  # it builds from a file only
             path = Path(folder) / "documents.bin"
             write_seismic_format(X, path)
             self.index: Any = self._kind(X.shape[1]).build(
-                str(path), n_postings=n_postings, centroid_fraction=0.1, summary_energy=0.4, max_fraction=max_fraction
-            )
+                str(path), n_postings=n_postings, centroid_fraction=0.1, summary_energy=0.4, max_fraction=max_fraction,
+                nknn=nknn,
+            )  # fmt: skip
 
-    def set(self, query_cut: int, heap_factor: float, in_order: bool = True) -> None:
-        self.setting = (query_cut, heap_factor, 0, in_order)
+    def set(self, query_cut: int, heap_factor: float, in_order: bool = True, n_knn: int = 0) -> None:
+        self.setting = (query_cut, heap_factor, n_knn, in_order)
 
     def forms(self, Q: sparse.csr_array) -> list[Any]:
         return as_pairs(Q)

@@ -12,8 +12,9 @@ from bench.contract import Peer
 
 
 class _Engine(Peer):
-    package = module = "vecrecall"
+    package = "vecrecall"
     ours = True
+    compiles = True
 
     def set(self, **setting: Any) -> None:
         self.setting = setting
@@ -39,6 +40,8 @@ class _Engine(Peer):
 class Graph(_Engine):
     """vr.HNSW; build: its own parameters; setting: ef."""
 
+    module = "vecrecall.hnsw.index"
+
     def build(self, X: NDArray, **parameters: Any) -> None:
         import vecrecall as vr
 
@@ -47,6 +50,8 @@ class Graph(_Engine):
 
 class Lists(_Engine):
     """vr.IVF; settings: nprobe, rerank."""
+
+    module = "vecrecall.ivf.index"
 
     def build(self, X: NDArray, **parameters: Any) -> None:
         import vecrecall as vr
@@ -57,6 +62,7 @@ class Lists(_Engine):
 class Exact(_Engine):
     """vr.Exact."""
 
+    module = "vecrecall.exact.index"
     exact = True
 
     def build(self, X: NDArray, **parameters: Any) -> None:

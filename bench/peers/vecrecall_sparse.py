@@ -13,6 +13,7 @@ from bench.sparse_forms import as_rows
 class Sparse(_Engine):
     """vr.SparseIndex asked with a CSR row; settings: query_cut, heap_factor, impact_cut."""
 
+    module = "vecrecall.sparse.index"
     metrics, sparse = ("ip",), True
 
     def build(self, X: sparse.csr_array, **parameters: Any) -> None:

@@ -198,12 +198,13 @@ def faults(results: Results) -> Table:
     return Table(
         "Faults in the answers",
         ("peer", "data", "build", "settings at fault", "missing or -1", "no such row", "repeated ids",
-         "wrong distances", "mean relative error"),
+         "changed", "wrong distances", "mean relative error"),
         tuple(_fault_row(built, asked[built.data]) for built in at_fault),
         n_text=3,
         ours=frozenset(i for i, built in enumerate(at_fault) if built.ours),
         note="Places among all that the timed queries asked for, at the setting with the most. Missing: -1 or not "
-        "returned, though that many rows exist. The error is that of the distances. Neither missing places nor "
+        "returned, though that many rows exist. Changed: another id in a later round; the worse recall counts. The "
+        "error is that of the distances. Neither missing places nor "
         "repeated ids count as found, and recall never rests on distances that a peer returned.",
         empty="Nobody returned repeated ids, ids that no row has, too few, or wrong distances.",
     )  # fmt: skip
@@ -214,7 +215,7 @@ def _fault_row(built: Built, asked: int) -> tuple[str, ...]:
     found = [point.faults for point in points]
     worst = (
         max(getattr(faults, kind) for faults in found)
-        for kind in ("missing", "out_of_range", "duplicates", "wrong_distances")
+        for kind in ("missing", "out_of_range", "duplicates", "changed", "wrong_distances")
     )
     n_at_fault = f"{n_settings(points)} of {n_settings(built.points)}"
     error = _error([faults.distance_error for faults in found])

@@ -140,7 +140,7 @@ def test_faults_are_shown_with_their_counts_and_marked_beside_the_speed() -> Non
     of = results(OURS, bad)
     (row,) = tables.faults(of).rows
     assert row == (
-        "hasty", "tiny", "defaults", "2 of 3", "7 (0.70%)", "1 (0.10%)", "20 (2.00%)", "100 (10.00%)", "0.12"
+        "hasty", "tiny", "defaults", "2 of 3", "7 (0.70%)", "1 (0.10%)", "20 (2.00%)", "0", "100 (10.00%)", "0.12"
     )  # fmt: skip
     names = [row[0] for row in tables.speeds(of, DATA, ["batch"]).rows]
     assert names == ["vecrecall HNSW", "hasty †"]

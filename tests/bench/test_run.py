@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from bench.records import Records
+from bench.records import Records, alone, remove
 from bench.results import Built, Point
 from bench.run import Runner, worth_timing
 from bench.summing import results
@@ -48,7 +48,7 @@ def found(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, B
     path = tmp_path_factory.mktemp("record") / "toys.record"
     names = (
         "Honest", "Repeating", "Empty", "Short", "Lying", "Inventing", "Ending", "Refusing", "Unwilling", "Absent",
-        "Endless",
+        "Endless", "Forgetful", "Hasty", "Vague", "Unsaved",
     )  # fmt: skip
     Runner(task(*names, limit=4), Records(path), folder, "python -m bench run toys").run()
     whole = results(Records(path))
@@ -91,13 +91,25 @@ def test_a_peer_that_misbehaves_is_shown_as_such(
     assert point.recall == pytest.approx(recall)
 
 
+def test_of_answers_that_change_from_round_to_round_the_worst_count(found: dict[str, Built]) -> None:
+    point = by_mode(found["Forgetful"])["batch"]
+    assert "changed" in str(point.faults) and point.faults.changed >= 20 * (K - 2)
+    assert point.recall <= 2 / K
+
+
+def test_an_index_that_cannot_be_saved_is_measured_all_the_same(found: dict[str, Built]) -> None:
+    assert by_mode(found["Unsaved"])["batch"].recall == 1.0 and np.isnan(found["Unsaved"].file_mib)
+
+
 @pytest.mark.parametrize(
     ("toy", "words"),
     [
-        ("Ending", "its process ended during warm (signal 9)"),
+        ("Ending", "its process ended during build (signal 9)"),
         ("Refusing", "RuntimeError: no room"),
         ("Unwilling", "not on Sundays"),
         ("Absent", "not installed"),
+        ("Hasty", "5 answers came back to 20 queries"),
+        ("Vague", "ids of dtype float64"),
         ("Endless", "took more than 4 s"),
     ],
 )
@@ -131,6 +143,10 @@ class Killed(BaseException):
     """What ends a run in the test."""
 
 
+def interrupted(*arguments: object, **more: object) -> None:
+    raise Killed
+
+
 def test_a_killed_run_continues_where_its_record_ends(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,10 +154,10 @@ def test_a_killed_run_continues_where_its_record_ends(
     asked = task("Honest", rounds=3, build=f"[{{ diary = '{diary}' }}]", search="{ step = [1, 3] }")
     whole = Runner._round
 
-    def killed(self: Runner, one: object, number: int) -> None:
+    def killed(self: Runner, one: object, number: int, **more: object) -> None:
         if number == 1:
             raise Killed
-        whole(self, one, number)
+        whole(self, one, number=number, **more)
 
     with monkeypatch.context() as patch:
         patch.setattr(Runner, "_round", killed)
@@ -170,6 +186,56 @@ def test_a_record_of_another_task_is_not_continued(folder: Path, tmp_path: Path)
         Runner(task("Refusing"), records, folder, "")
 
 
+def test_a_run_is_not_continued_on_other_data_or_another_machine(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = Records(tmp_path / "record")
+    asked = task("Honest")
+    with monkeypatch.context() as patch:
+        patch.setattr(Runner, "_round", interrupted)
+        with pytest.raises(Killed):
+            Runner(asked, records, folder, "").run()
+    other = tmp_path / "other"
+    other.mkdir()
+    with h5py.File(folder / "toy.hdf5") as old, h5py.File(other / "toy.hdf5", "w") as new:
+        for name in ("test", "neighbors"):
+            new[name] = old[name][:]
+        new["train"] = old["train"][:] + 1
+        new.attrs["distance"] = "euclidean"
+    with pytest.raises(ValueError, match="toy is not what it was"):
+        Runner(asked, records, other, "").run()
+    monkeypatch.setattr("bench.machine.facts", lambda core: {"processor": "another"})
+    with pytest.raises(ValueError, match="begun with another processor"):
+        Runner(asked, records, folder, "")
+
+
+def test_a_misspelt_peer_is_said_before_anything_is_built(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no peer 'hnsw'"):
+        Runner(parse("x", "data = ['toy']\n[[peer]]\nname = 'hnsw'"), Records(tmp_path / "record"), folder, "")
+
+
+def test_a_task_that_is_only_laid_out_otherwise_is_the_same(folder: Path, tmp_path: Path) -> None:
+    records = Records(tmp_path / "record")
+    asked = task("Unwilling")
+    Runner(asked, records, folder, "").run()
+    Runner(parse("toys", "# a remark\n" + asked.text), records, folder, "").run()
+
+
+def test_one_run_at_a_time_writes_a_record(tmp_path: Path) -> None:
+    with alone(tmp_path / "record"):
+        with pytest.raises(ValueError, match="another run is writing"):
+            with alone(tmp_path / "record"):
+                pass
+
+
+def test_a_grid_is_cut_short_only_where_it_ascends() -> None:
+    def grid(search: str) -> bool:
+        return parse("x", f"data = ['toy']\n[[peer]]\nname = 'x'\nsearch = {search}").entries[0].ascends
+
+    assert grid("{ ef = [10, 20, 40] }") and grid("{ ef = [10] }")
+    assert not grid("{ ef = [40, 20] }") and not grid("{ a = [1, 2], b = [1] }")
+
+
 def test_settings_that_are_timed_are_those_on_the_front() -> None:
     pairs = [(0.5, 9.0), (0.8, 8.0), (0.9, 5.0), (0.9, 4.0), (1.0, 1.0)]
     points = [(recall, speed, {"ef": ef}) for ef, (recall, speed) in enumerate(pairs, start=1)]
@@ -186,6 +252,7 @@ def test_settings_that_are_timed_are_those_on_the_front() -> None:
         ("[[peer]]\nname = 'x'", "names no data"),
         ("data = ['toy']\nround = 3\n[[peer]]\nname = 'x'", "unknown key 'round'"),
         ("data = ['toy']\n[[peer]]\nname = 'x'\nsettings = {}", "unknown key 'settings'"),
+        ("data = ['toy']\nrounds = 0\n[[peer]]\nname = 'x'", "rounds = 0, expected"),
         ("data = ['toy']\nmodes = ['bulk']\n[[peer]]\nname = 'x'", "mode 'bulk'"),
     ],
 )
@@ -201,12 +268,14 @@ def test_a_grid_is_every_combination_and_may_have_parts() -> None:
     assert entry.takes("toy") and not entry.takes("other")
 
 
-@pytest.mark.parametrize("content", [b"", b"no record at all"])
-def test_a_foreign_file_is_no_record(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize("content", [b"no record at all", b"SQLite format 3\0" + bytes(200)])
+def test_a_foreign_file_is_no_record_and_stays(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "foreign"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="no record"):
-        Records.existing(path)
+    for opened in (Records.existing, Records, remove):
+        with pytest.raises(ValueError, match="no record"):
+            opened(path)
+    assert path.read_bytes() == content
     with pytest.raises(FileNotFoundError, match="there is no record"):
         Records.existing(tmp_path / "absent")
 

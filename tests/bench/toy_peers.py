@@ -132,3 +132,38 @@ class Choosy(Honest):
         if step == 2:
             raise ValueError("step 2 is not for me")
         self.step = step
+
+
+class Forgetful(Honest):
+    """Answers every second batch rightly, and the others anyhow."""
+
+    n_batches = 0
+
+    def ask_batch(self, Q: np.ndarray) -> Any:
+        self.n_batches += len(Q) > 1
+        if self.n_batches % 2 or len(Q) == 1:
+            return super().ask_batch(Q)
+        shape = (len(Q), self.wanted.k)
+        return np.broadcast_to(np.arange(shape[1]), shape).copy(), np.zeros(shape)
+
+
+class Hasty(Honest):
+    """Answers five queries of a batch."""
+
+    def ask_batch(self, Q: np.ndarray) -> Any:
+        ids, distances = super().ask_batch(Q)
+        return ids[:5], distances[:5]
+
+
+class Vague(Honest):
+    """Says ids as floats."""
+
+    def answers(self, raw: Any) -> Any:
+        return raw[0] + 0.4, raw[1]
+
+
+class Unsaved(Honest):
+    """Finds no room to be saved."""
+
+    def save(self, path: Path) -> None:
+        raise OSError(28, "No space left on device")

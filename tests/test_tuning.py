@@ -177,7 +177,7 @@ def test_an_index_that_compares_all_rows_has_nothing_to_choose(engine: str) -> N
     build = {"hnsw": vr.HNSW.build, "ivf": vr.IVF.build}[engine]
     index: Any = build(X[:500], target_recall=0.8)
     tuned = index.tune(Q, 0.95)
-    assert (tuned.settings, tuned.recall, tuned.low, tuned.sure) == ({}, 1, 1, True)
+    assert (tuned.settings, tuned.recall, tuned.high, tuned.sure) == ({}, 1, 1, True)
     assert "nothing to choose" in repr(tuned)
     assert index.target_recall == 0.8  # as it was, for when the index has grown
 
@@ -224,7 +224,10 @@ REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"truth": np.zeros((5, 10), int)}, ValueError, "truth holds 10 places for each of 5 queries"),
     ({"truth": np.zeros((200, 9), int)}, ValueError, "truth holds 9 places for each of 200 queries"),
     ({"truth": (np.zeros((200, 10), int), np.zeros((200, 9)))}, ValueError, "expected one shape"),
-    ({"truth": np.full((200, 10), "a")}, TypeError, "hits have int64 ids and truth <U1"),
+    ({"truth": np.full((200, 10), "a")}, ValueError, "truth names an id that the index does not hold"),
+    ({"truth": np.full((200, 10), 1_500)}, ValueError, r"does not hold \(id 1500 is not in the index\)"),
+    ({"truth": np.full((200, 10), -1)}, ValueError, "truth names no neighbour at all"),
+    ({"truth": (np.zeros((200, 10), int), np.full((200, 10), np.nan))}, ValueError, "a neighbour at distance nan"),
 ]
 
 
@@ -247,11 +250,28 @@ def test_an_empty_index_is_refused() -> None:
         vr.HNSW.build(X[:0]).tune(Q)
 
 
-def test_a_truth_of_other_rows_is_refused_by_lists() -> None:
+@pytest.mark.parametrize("by_name", [False, True])
+def test_a_truth_of_other_rows_is_refused_and_changes_nothing(tuned_in_turn: tuple[str, Any], by_name: bool) -> None:
+    engine, index = tuned_in_turn
+    before = repr(index)
+    ids = truth_of(engine).ids
+    other = np.array([[f"row {i}" for i in row] for row in ids]) if by_name else ids + 2_000
     with pytest.raises(ValueError, match="truth names an id that the index does not hold"):
-        BUILDS["ivf"]().tune(Q, truth=np.full((200, 10), 2_000))
+        index.tune(QUERIES[engine], 0.9, truth=other)
     with pytest.raises(ValueError, match="truth names no neighbour at all"):
-        BUILDS["ivf"]().tune(Q, truth=np.full((200, 10), -1))
+        index.tune(QUERIES[engine], truth=np.full(ids.shape, -1))
+    assert repr(index) == before
+
+
+def test_a_single_query_that_found_all_makes_nobody_sure() -> None:
+    index = vr.HNSW.build(X[:500])  # compares all rows
+    tuned = index.tune(Q[0], 0.95)
+    assert tuned.recall == 1 and tuned.reached and not tuned.sure and tuned.low < 0.1
+
+
+def test_large_settings_are_told_in_full() -> None:
+    line = repr(Tuned({"ef": 1_234_567, "heap_factor": 0.9}, 0.97, 0.96, 0.98, 0.95, 10, 1_000, 0.95, "id"))
+    assert "ef=1234567 heap_factor=0.9," in line
 
 
 @pytest.mark.parametrize(

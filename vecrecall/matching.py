@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vecrecall.hits import Hits
-from vecrecall.inputs import as_choice, as_count
+from vecrecall.inputs import as_choice, as_count, as_number
 
 Answers = Hits | tuple[ArrayLike, ArrayLike]
 TOLERANCE = 1e-5  # relative to the k-th distance: what two ways of computing it may differ by
@@ -25,6 +25,7 @@ def shares_found(
     array([1. , 0.5])
     """
     as_choice(by, "by", ("distance", "id"))
+    tolerance = _as_tolerance(tolerance)
     found, reached = as_answers(hits, "hits", by)
     true, distances = as_answers(truth, "truth", by)
     if len(found) != len(true):
@@ -43,7 +44,7 @@ def shares_found(
         )
     found, true = numbered(found[:, :k], true[:, :k])
     if by == "distance":
-        right, existing = _by_distance(reached[:, :k], distances[:, :k], tolerance)
+        right, existing = _by_distance(reached[:, :k], true, distances[:, :k], tolerance)
     else:
         right, existing = _by_id(found, true)
     right &= first_times(found) & (found != -1)
@@ -123,13 +124,36 @@ def among(ids: NDArray[np.int64], known: NDArray[np.int64]) -> NDArray[np.bool_]
 
 
 def _by_distance(
-    reached: NDArray[np.float64], true: NDArray[np.float64], tolerance: float
+    reached: NDArray[np.float64], true: NDArray[np.int64], distances: NDArray[np.float64], tolerance: float
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
     """Return which places are as near as the last true neighbour, and how many of those exist."""
-    existing = np.isfinite(true).sum(axis=1)
-    last = np.where(np.isfinite(true), true, -np.inf).max(axis=1, initial=-np.inf)[:, None]
+    named = true != -1
+    exists = named & np.isfinite(distances)  # others write the greatest float, not infinity, where a place is missing
+    _refuse_no_distances(named, exists, distances)
+    last = np.where(exists, distances, -np.inf).max(axis=1, initial=-np.inf)[:, None]
     last = np.where(np.isfinite(last), last, 0.0)
-    return reached <= last + tolerance * np.abs(last), existing
+    return reached <= last + tolerance * np.abs(last), exists.sum(axis=1)
+
+
+def _refuse_no_distances(
+    named: NDArray[np.bool_], exists: NDArray[np.bool_], distances: NDArray[np.float64]
+) -> None:
+    """Refuse a truth that names neighbours without saying how far they are: whatever was found would be right."""
+    unknown = named & (np.isnan(distances) | ~exists.any(axis=1, keepdims=True))
+    if unknown.any():
+        row, place = np.argwhere(unknown)[0]
+        raise ValueError(
+            f"truth names a neighbour at distance {distances[row, place]} (row {row}, place {place}), expected a "
+            "finite one; compute the distances again, or compare by='id'"
+        )
+
+
+def _as_tolerance(value: Any) -> float:
+    expected = "a number of at least 0 such as 1e-5"
+    tolerance = as_number(value, "tolerance", expected)
+    if not 0 <= tolerance < np.inf:
+        raise ValueError(f"tolerance is {value!r}, expected {expected}")
+    return tolerance
 
 
 def _by_id(found: NDArray[np.int64], true: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:

@@ -29,7 +29,7 @@ class Tuned:
     recall : float
         Mean recall@k over the queries.
     low, high : float
-        Ends of the bootstrap interval of that mean.
+        Ends of the bootstrap interval of that mean, which allows for a query that none of those asked is like.
     level : float
         Of the interval.
     k, n_queries : int
@@ -59,7 +59,7 @@ class Tuned:
         return self.low >= self.target
 
     def __repr__(self) -> str:
-        what = " ".join(f"{name}={value:g}" for name, value in self.settings.items()) or "nothing to choose"
+        what = in_words(self.settings) or "nothing to choose"
         verdict = "reached"
         if not self.reached:
             verdict = "not reached" + (", but inside the interval" if self.high >= self.target else "")
@@ -71,6 +71,22 @@ class Tuned:
         )
 
 
+def in_words(settings: SearchSettings) -> str:
+    """Return settings as one would type them.
+
+    Examples
+    --------
+    >>> in_words({"query_cut": 1_234_567, "heap_factor": 0.90})
+    'query_cut=1234567 heap_factor=0.9'
+    """
+    return " ".join(f"{name}={number(value)}" for name, value in settings.items())
+
+
+def number(value: float) -> str:
+    """Return the value of a setting in full: ``:g`` alone would round whole numbers of seven digits."""
+    return str(value) if isinstance(value, int) else f"{value:g}"
+
+
 class Tunable:
     """The verb `tune`, and what an engine has to say for it and for :func:`vecrecall.sweep`.
 
@@ -78,6 +94,7 @@ class Tunable:
     """
 
     _lock: Any
+    _ids: Ids
 
     def __len__(self) -> int:
         raise NotImplementedError
@@ -110,7 +127,7 @@ class Tunable:
         truth : Hits, or (ids, distances), or ids alone, shape (q, at least k), optional
             From exact search over the rows of this index, nearest first. Default: computed, from the rows that the
             index keeps. Answers are compared by distance, or by id where the truth has no distances or the index
-            keeps no rows.
+            keeps no rows; by id, all that it names have to be in the index.
         level : float in (0, 1), default 0.95
             Of the bootstrap interval of the recall.
         threads : int, optional
@@ -127,8 +144,8 @@ class Tunable:
         Raises
         ------
         ValueError, TypeError
-            If an argument is not as stated, the index is empty, or there is neither a truth nor kept rows to compute
-            it from; the index stays as it was.
+            If an argument is not as stated, the index is empty, the truth is of other rows, or there is neither a truth
+            nor kept rows to compute it from; the index stays as it was.
 
         Warns
         -----
@@ -143,7 +160,7 @@ class Tunable:
 
         References
         ----------
-        Efron & Tibshirani (1993), An Introduction to the Bootstrap, section 13.3: percentile intervals.
+        Rubin (1981), The Bayesian Bootstrap, and Gaffke (2005): intervals, as ``docs/measuring.md`` has them.
         """
         target, k, level, seed = as_recall(target_recall), as_count(k, "k"), as_level(level), as_seed(seed)
         n_workers = n_threads(threads)
@@ -194,7 +211,10 @@ class Tunable:
                     "no rows are kept to measure recall by; give truth from exact search over the rows of the index, "
                     "or build with keep='auto'"
                 )
-        return as_truth(truth, n_queries, k, by_distance=self._exact_distances())
+            return as_truth(truth, n_queries, k, by_distance=self._exact_distances())
+        known, by = as_truth(truth, n_queries, k, by_distance=self._exact_distances())
+        refuse_other_ids(self._ids, known[0], by)
+        return known, by
 
     def _checked_queries(self, Q: Any) -> tuple[Any, int]:
         """Queries as the engine takes them, always a batch, and how many there are."""
@@ -223,6 +243,15 @@ class Tunable:
     def _take(self, settings: SearchSettings, k: int, target: float, recall: float) -> None:
         """Make settings the defaults of search, which were chosen for a target recall@k and had that recall."""
         raise NotImplementedError
+
+
+def refuse_other_ids(ids: Ids, named: NDArray[Any], by: str) -> None:
+    """Refuse a truth that was given to compare answers with by id, and names ids that the index does not hold.
+
+    It would make all answers wrong; by distance, ids do not count.
+    """
+    if by == "id":
+        slots_of_truth(ids, named)
 
 
 def slots_of_truth(ids: Ids, named: NDArray[Any]) -> NDArray[np.int64]:

@@ -155,6 +155,7 @@ def test_a_form_can_be_named_where_the_content_leaves_two(command: Command, file
         (["-k", "0"], "-k is 0, expected an integer of at least 1"),
         (["-k", "4"], "found.npz: holds 3 places a query, but -k is 4"),
         (["--by", "luck"], "'luck' is not one of"),
+        (["--seed", "-1"], "seed is -1, expected an integer of at least 0"),
         (["--interval", "2"], "interval is 2.0, expected a level between 0 and 1"),
         (["--target", "0"], "--target is 0.0, expected a number above 0"),
         (["--squared"], "option 'squared' does not belong to format 'npz'"),
@@ -183,6 +184,7 @@ def test_bad_options_are_one_line(command: Command, files: Path, options: list[s
         ("a.jsonl", '{"query": 0, "ids": 3, "distances": 3}', "line 1 has no ids and distances"),
         ("a.jsonl", '{"query": 0, "ids": [], "distances": []}\n' * 2, "line 2 answers query '0' again"),
         ("a.jsonl", '{"query": 0, "ids": [', "line 1 is not JSON"),
+        ("a.jsonl", '{"query": 0, "k": "3", "ids": [1], "distances": [1]}', "line 1 has k '3'"),
         ("a.jsonl", '{"query": 0}\n[]', "line 1 has no ids and distances"),
         ("a.trec", "q Q0 d 1 much tag\n", "line 1 has fields"),
         ("a.npy", "nothing", "text that begins with"),
@@ -215,6 +217,31 @@ def test_names_that_repeat_are_refused(command: Command, files: Path) -> None:
     done = command("recall", files / "twice.npz", files / "truth.npz", "-k", 3)
     assert done.code == 2
     assert "twice.npz: has 3 names for 4 queries" in done.err
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".tsv", ".jsonl"])
+def test_distances_of_codes_are_not_compared_unasked(command: Command, files: Path, suffix: str) -> None:
+    write_answers(files / f"codes{suffix}", hits_of(FOUND, REACHED), None, exact_distances=False)
+    line = ["recall", files / f"codes{suffix}", files / "truth.npz", "-k", 3, "--json"]
+    done = command(*line)
+    facts = measured(done)
+    assert (facts["by"], facts["recall"]) == ("id", pytest.approx(BY_ID))
+    assert f"warning: {files / f'codes{suffix}'}: holds distances of codes" in done.err and done.err.count("\n") == 1
+    assert measured(command(*line, "--by", "id")) == facts
+    assert measured(command(*line, "--by", "distance"))["recall"] == pytest.approx(BY_DISTANCE)
+
+
+def test_more_neighbours_than_rows_are_no_narrower_in_lines(command: Command, tmp_path: Path, queries: Path) -> None:
+    index = vr.Exact.build(np.load(queries))
+    index.save(tmp_path / "few.vr")
+    for suffix in (".npz", ".jsonl"):
+        assert command("search", tmp_path / "few.vr", queries, "-k", 9, "--out", tmp_path / f"found{suffix}").code == 0
+    for found in (".npz", ".jsonl"):
+        for truth in (".npz", ".jsonl"):
+            files = tmp_path / f"found{found}", tmp_path / f"found{truth}"
+            assert measured(command("recall", *files, "-k", 9, "--json"))["recall"] == 1
+            done = command("recall", *files, "-k", 10)
+            assert done.code == 2 and "holds 9 places a query, but -k is 10" in done.err
 
 
 def test_of_a_search_of_the_truth_all_is_found(

@@ -148,7 +148,10 @@ def test_string_ids_are_written_and_read(command: Command, words: Path, tmp_path
     assert answers.whole == (suffix == ".jsonl")
 
 
-def test_string_ids_have_no_place_in_an_archive(command: Command, words: Path, tmp_path: Path) -> None:
+def test_string_ids_have_no_place_in_an_archive(
+    command: Command, words: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_searched", None)  # it is refused before
     write_csr(tmp_path / "queries.csr", sp.csr_array([[0.0, 1.0, 0.0]]))
     done = command("search", words, tmp_path / "queries.csr", "--out", tmp_path / "found.npz")
     assert (done.code, done.out) == (2, "")
@@ -267,6 +270,30 @@ def test_a_file_that_is_no_index_is_refused(command: Command, queries: Path) -> 
     done = command("search", queries, queries)
     assert done.code == 2
     assert "queries.npy: not an index file of this library" in done.err
+
+
+def test_distances_of_codes_are_marked(command: Command, queries: Path, tmp_path: Path) -> None:
+    X = np.random.default_rng(0).standard_normal((1100, 12), dtype=np.float32)
+    for name, keep in (("rows", "auto"), ("codes", None)):
+        vr.IVF.build(X, keep=keep).save(tmp_path / f"{name}.vr")
+        for suffix in (".npz", ".tsv", ".jsonl"):
+            out = tmp_path / f"{name}{suffix}"
+            assert command("search", tmp_path / f"{name}.vr", queries, "--out", out).code == 0
+            assert read_answers(out, None, "--format").exact_distances is (name == "rows")
+        lines = command("search", tmp_path / f"{name}.vr", queries, "--json").out.splitlines()
+        assert [json.loads(line).get("exact_distances", True) for line in lines] == [name == "rows"] * 5
+
+
+def test_a_missed_target_is_told_once(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X = np.random.default_rng(0).standard_normal((1100, 24), dtype=np.float32)
+    vr.IVF.build(X, keep=None).save(tmp_path / "codes.vr")
+    np.save(tmp_path / "queries.npy", X[:5])
+    monkeypatch.setattr(module, "_BLOCK", 2)
+    done = command("search", tmp_path / "codes.vr", tmp_path / "queries.npy", "--target-recall", "0.9999")
+    assert done.code == 1
+    assert done.err.count("was not reached") == 1
 
 
 def test_a_target_that_is_missed_is_a_no_but_answers_are_given(command: Command, words: Path, tmp_path: Path) -> None:

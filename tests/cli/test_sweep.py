@@ -89,9 +89,9 @@ def test_rows_queries_metric_and_truth_come_out_of_a_file(data: str, swept: Swep
 
 
 def test_a_table_and_a_suggestion_are_printed(command: Callable[..., Any], files: Files) -> None:
-    done = command("sweep", *files("l2.hdf5", "--ef", "10,40"), *FAST)
+    done = command("sweep", *files("l2.hdf5", "--ef", "10,40", "--target", "0.9"), *FAST)
     assert done.code == 0 and done.err == ""
-    for words in ("HNSW: 1,300 vectors", "recall@10", "QPS 1 thread", "p95 us", "for recall 0.95 use ef=40 ("):
+    for words in ("HNSW: 1,300 vectors", "recall@10", "QPS 1 thread", "p95 us", "for recall 0.9 use ef=40 ("):
         assert words in done.out
     assert max(map(len, done.out.splitlines())) > 80  # a file or a pipe has room
 
@@ -225,7 +225,7 @@ REFUSED: list[tuple[tuple[str, ...], str]] = [
     (("documents.npz", "--engine", "hnsw"), "holds sparse vectors, but engine hnsw takes dense ones"),
     (("rows.npy", "--engine", "sparse"), "holds dense vectors, but engine sparse takes sparse ones"),
     (("rows.npy", "--queries", "queries.npy", "--truth", "cosine.ivecs"), "its neighbours are not the nearest by l2"),
-    (("rows.npy", "--queries", "queries.npy", "--truth", "queries.npy"), "expected neighbours of the queries"),
+    (("rows.npy", "--queries", "queries.npy", "--truth", "queries.npy"), "queries.npy: holds no neighbours"),
     (("rows.npy", "--truth", "l2.ivecs"), "holds the neighbours of 50 queries, expected those of 130"),
     (("rows.npy", "--truth", "l2.ivecs", "--exact-truth"), "--exact-truth, which takes none"),
     (("rows.npy", "--limit", "1300"), "too few to hold 1300 of them out"),
@@ -247,6 +247,61 @@ def test_bad_input_is_one_line_and_exit_code_2(
     done = command("sweep", *files(*arguments), *FAST)
     assert (done.code, done.out) == (2, "")
     assert message in done.err and len(done.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--plot", "curve.xyz"), "curve.xyz: ends in '.xyz', expected one of"),
+        (("--rounds", "0"), "--rounds is 0"),
+        (("--threads", "0"), "threads is 0"),
+        (("--ef", "10,0"), "ef is 0"),
+        (("--qrels", "l2.ivecs"), "holds no judgements"),
+        (("--qrels", "strangers.txt"), "strangers.txt: its judgements know none of the 50 queries, such as '0'"),
+        (("--qrels", "texts.txt"), "its judgements name document 'd7', but the ids of the index are numbers"),
+        (("--truth", "rows.npy"), "holds no neighbours"),
+        (("--csv", "t.x", "--parquet", "./t.x"), "was given for two files to write"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_built(
+    arguments: tuple[str, ...], message: str, command: Callable[..., Any], files: Files,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+) -> None:  # fmt: skip
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("pyarrow")
+    vr.io.write_qrels(files.folder / "strangers.txt", {"q1": {"7": 1}})
+    vr.io.write_qrels(files.folder / "texts.txt", {"3": {"d7": 1}})
+    monkeypatch.setattr("vecrecall.cli.swept._built", None)
+    monkeypatch.chdir(tmp_path)
+    done = command("sweep", *files("l2.hdf5", *arguments))
+    assert (done.code, done.out) == (2, "")
+    assert message in done.err and len(done.err.splitlines()) == 1
+
+
+def test_an_index_without_rows_needs_a_truth_that_is_wide_enough(command: Callable[..., Any], files: Files) -> None:
+    done = command("sweep", *files("codes.vr", "--queries", "queries.npy", "--truth", "l2.ivecs", "-k", "25"))
+    assert done.code == 2 and "give --truth with 25 or more neighbours of each query" in done.err
+
+
+def test_the_table_is_printed_before_files_are_written(
+    command: Callable[..., Any], files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device", "t.csv")
+
+    monkeypatch.setattr("vecrecall.measure.findings.Sweep.to_csv", full)
+    done = command("sweep", *files("l2.hdf5", "--ef", "10", "--csv"), str(tmp_path / "t.csv"), *FAST)
+    assert done.code == 2 and "recall@10" in done.out and "No space left" in done.err
+
+
+def test_a_narrow_terminal_hides_no_number(
+    command: Callable[..., Any], files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = ["sweep", *files("l2.hdf5", "--qrels", "qrels.txt", "--ef", "1300"), *FAST]
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    shown = command(*line).out
+    assert "1300" in shown and "1.0000" in shown and "relevant lost" in shown and "…" not in shown
 
 
 def test_a_missing_package_is_noticed_before_anything_is_measured(

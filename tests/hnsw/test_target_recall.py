@@ -110,6 +110,30 @@ def test_without_rows_there_is_nothing_to_measure_by() -> None:
     index.search(Q)
 
 
+class _SetByAnother(vr.HNSW):
+    """A graph whose target another thread ends at once after it was looked at."""
+
+    _set: float | None = None
+
+    @property
+    def _target(self) -> float | None:  # type: ignore[override]
+        target, self._set = self._set, None
+        return target
+
+    @_target.setter
+    def _target(self, value: float | None) -> None:
+        self._set = value
+
+
+def test_a_target_that_another_thread_ends_meanwhile_breaks_no_search() -> None:
+    index = _SetByAnother.build(X[:1500])
+    index.target_recall = 0.9
+    assert len(index.search(Q).ids) == len(Q)
+    index.target_recall = 0.9
+    assert "ef for recall 0.9" in repr(index)
+    assert "ef=64" in repr(index)
+
+
 def test_a_curve_that_is_measured_while_the_index_is_saved_spoils_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -78,6 +78,12 @@ def test_the_text_is_an_aligned_table_with_a_suggestion() -> None:
     assert last == repr(judged().suggest(0.95))
 
 
+def test_large_settings_are_told_in_full() -> None:
+    found = sweep([Setting({"ef": 1_234_567, "heap_factor": 0.9}, 0.97, 0.96, 0.98, 100, 9_000, 17_000)])
+    assert found.table()[1][0][:2] == ["1234567", "0.9"]
+    assert "use ef=1234567 heap_factor=0.9 (" in repr(found)
+
+
 def test_what_was_not_measured_has_no_column() -> None:
     rows = [Setting({"ef": 10}, 0.9, 0.88, 0.92, 100, 9_000, 9_000)]
     headings, lines = sweep(rows, threads=1).table()

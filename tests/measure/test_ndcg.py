@@ -129,6 +129,7 @@ REFUSED: list[tuple[Any, Any, dict[str, Any], type[Exception], str]] = [
     (IDS, {0: {1: 1}}, {"query_ids": [0]}, ValueError, "a name for each of 2 queries"),
     (IDS, {0: {1: 1}}, {"query_ids": 5}, ValueError, "a name for each of 2 queries"),
     (IDS, {0: {1: 1}}, {"interval": 95}, ValueError, "interval is 95"),
+    (IDS, {0: {1: 1}}, {"seed": -1}, ValueError, "seed is -1"),
 ]
 
 

@@ -69,6 +69,35 @@ def test_missing_places_are_not_answers() -> None:
         assert isinstance(result, Recall) and result.per_query.tolist() == [0.5, 0, 1]
 
 
+FURTHEST = float(np.finfo(np.float32).max)
+
+
+@pytest.mark.parametrize("missing", [-1, None])
+@pytest.mark.parametrize("distance", [FURTHEST, INF, np.nan, 0.0])
+def test_a_missing_place_of_the_truth_is_none_whatever_distance_stands_there(missing: Any, distance: float) -> None:
+    one, other = ("a", "b") if missing is None else (5, 6)
+    found = np.array([[one, other]], object if missing is None else int), np.array([[9.0, 9.1]])
+    truth = np.array([["c" if missing is None else 1, missing]]), np.array([[0.1, distance]])
+    assert recall(found, truth) == 0
+    near = np.array([[one, other]], object if missing is None else int), np.array([[0.1, 9.1]])
+    assert recall(near, truth) == 1
+
+
+def test_a_truth_that_is_all_missing_asks_for_nothing() -> None:
+    assert recall(hits([[5]], [[1]]), hits([[-1]], [[FURTHEST]])) == 1
+
+
+@pytest.mark.parametrize("distances", [[0.1, np.nan], [np.nan, np.nan], [INF, INF]])
+def test_a_truth_that_names_neighbours_without_their_distance_is_refused(distances: list[float]) -> None:
+    words = r"truth names a neighbour at distance (nan|inf) \(row 1, place [01]\), expected a finite one"
+    with pytest.raises(ValueError, match=words):
+        recall(hits([[1, 2], [5, 6]], [[0, 1], [9, 9]]), hits([[1, 2], [3, 4]], [[0, 1], distances]))
+
+
+def test_answers_without_a_distance_are_wrong() -> None:
+    assert recall(hits([[1, 2]], [[np.nan, INF]]), hits([[1, 2]], [[0, 1]])) == 0
+
+
 def test_negative_inner_products_have_a_tolerance_on_the_right_side() -> None:
     truth = hits([[1, 2]], [[-5, -3]])
     assert recall(hits([[1, 7]], [[-5, -2.99999]]), truth) == 1
@@ -122,6 +151,13 @@ REFUSED: list[tuple[Any, Any, dict[str, Any], type[Exception], str]] = [
     (([[1]], [[0, 1]]), hits([[1]], [[0]]), {}, ValueError, "expected one shape"),
     (([1], [2], [3]), hits([[1]], [[0]]), {}, TypeError, "tuple of 3"),
     ([[1]], [[1]], {"by": "id", "interval": 95}, ValueError, "interval is 95"),
+    ([[1]], [[1]], {"by": "id", "seed": -1}, ValueError, "seed is -1"),
+    ([[1]], [[1]], {"by": "id", "seed": "a"}, TypeError, "seed is 'a'"),
+    ([[1]], [[1]], {"by": "id", "n_resamples": 0}, ValueError, "n_resamples is 0"),
+    ([[1]], [[1]], {"by": "id", "tolerance": "a"}, TypeError, "tolerance is 'a', expected a number of at least 0"),
+    ([[1]], [[1]], {"by": "id", "tolerance": float("nan")}, ValueError, "tolerance is nan"),
+    ([[1]], [[1]], {"by": "id", "tolerance": float("inf")}, ValueError, "tolerance is inf"),
+    ([[1]], [[1]], {"by": "id", "tolerance": -1e-9}, ValueError, "tolerance is -1e-09"),
 ]
 
 

@@ -118,8 +118,8 @@ def test_a_sparse_index_takes_its_own_settings_and_its_exact_search() -> None:
 def test_exact_search_is_measured_too(sparse: bool) -> None:
     index, queries = (vr.Exact.build(D), S) if sparse else (vr.Exact.build(X), Q)
     found = vr.sweep(index, queries, rounds=1)
-    assert [(row.settings, row.recall, row.low) for row in found.rows] == [({}, 1, 1)]
-    assert "use the index as it is" in repr(found)
+    assert [(row.settings, row.recall, row.high) for row in found.rows] == [({}, 1, 1)]
+    assert "for recall 0.9 use the index as it is" in repr(found.suggest(0.9))
 
 
 def test_one_vector_and_odd_dtypes_are_queries(graph: vr.HNSW) -> None:
@@ -133,6 +133,28 @@ def test_queries_of_a_mapped_file_are_not_copied_by_every_search(graph: vr.HNSW)
     asked.flags.writeable = False
     assert module._batch(graph, asked).flags.carray
     assert module._batch(graph, Q) is Q
+
+
+def test_few_queries_are_enough_for_no_suggestion(graph: vr.HNSW) -> None:
+    found = vr.sweep(graph, Q[:5], ef=1_000, **FAST)
+    assert found.rows[0].recall == 1 and not found.suggest(0.95).reached
+    assert "recall 0.95 is not certain at any setting" in repr(found)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [lambda: (ef for ef in (10, 20)), lambda: iter([10, 20]), lambda: {10: 0, 20: 0}.keys(), lambda: range(10, 30, 10)],
+)
+def test_values_of_a_setting_may_come_from_anything_that_is_iterated(graph: vr.HNSW, values: Any) -> None:
+    assert [row.settings for row in vr.sweep(graph, Q, ef=values(), **FAST).rows] == [{"ef": 10}, {"ef": 20}]
+    assert [row.settings for row in vr.sweep(graph, Q, ef=np.array(10), **FAST).rows] == [{"ef": 10}]
+
+
+def test_an_index_with_a_target_does_not_measure_its_own_curve_for_a_sweep() -> None:
+    index = vr.HNSW.build(X)
+    index.target_recall = 0.9
+    vr.sweep(index, Q, ef=20, rounds=1)
+    assert index._curve is None
 
 
 def test_a_small_index_that_compares_all_rows_has_one_line() -> None:
@@ -179,6 +201,22 @@ def test_relevant_rows_that_exact_search_does_not_find_cannot_be_lost(graph: vr.
     of = found.rows[0].retrieval
     assert of is not None and math.isnan(of.lost) and math.isnan(of.loss) and found.exact_ndcg == 0
     assert found.table()[1][0][-1] == "-"
+
+
+@pytest.mark.parametrize(
+    ("words", "n_held", "warns"), [(False, 0, True), (True, 0, True), (False, 29, True), (False, 30, False)]
+)
+def test_judgements_of_documents_that_the_index_does_not_hold_warn(
+    words: bool, n_held: int, warns: bool, graph: vr.HNSW
+) -> None:
+    index = vr.HNSW.build(X, ids=[f"d{i}" for i in range(len(X))]) if words else graph
+    qrels = {str(i): {str(i if i < n_held else 90_000 + i): 1, "80000": 0} for i in range(60)}
+    with warnings.catch_warnings(record=True) as noted:
+        warnings.simplefilter("always")
+        vr.sweep(index, Q, ef=20, qrels=qrels, **FAST)
+    assert [str(w.message).partition(",")[0] for w in noted] == [
+        f"the index holds {n_held} of the 60 documents that qrels call relevant"
+    ] * warns
 
 
 # -- timing, without a clock that anything depends on
@@ -243,6 +281,10 @@ REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"truth": np.zeros((9, 10), int)}, ValueError, "truth holds 10 places for each of 9 queries"),
     ({"truth": np.zeros((60, 5), int)}, ValueError, "expected at least k=10 for each of 60"),
     ({"truth": np.zeros((60, 10), int), "rows": X}, ValueError, "rows was given beside truth"),
+    ({"truth": np.full((60, 10), 1_500)}, ValueError, "truth names an id that the index does not hold"),
+    ({"truth": np.full((60, 10), -1)}, ValueError, "truth names no neighbour at all"),
+    ({"ef": {10: 20}}, TypeError, "ef is {10: 20}"),
+    ({"ef": iter([])}, ValueError, "ef is an empty list"),
     ({"rows": X[:50]}, ValueError, "rows holds 50 vectors and the index 1500"),
     ({"rows": X[:, :3]}, ValueError, "rows has 3 columns"),
     ({"qrels": {"a": {1: 1}}}, ValueError, "qrels judge none of the 60 queries"),

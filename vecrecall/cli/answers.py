@@ -2,10 +2,11 @@
 
 ::
 
-    query <tab> rank <tab> id <tab> distance <tab> score             .tsv, a line a hit, with a line of titles
-    {"query": 7, "ids": [3], "distances": [0.5], "scores": [-0.5]}   .jsonl, a line a query
+    query <tab> rank <tab> id <tab> distance <tab> score                     .tsv, a line a hit, with a line of titles
+    {"query": 7, "k": 1, "ids": [3], "distances": [0.5], "scores": [-0.5]}   .jsonl, a line a query
 
-and what `vecrecall.io` has: .npz, TREC runs, and the truth in files of other tools.
+and what `vecrecall.io` has: .npz, TREC runs, and the truth in files of other tools. Where distances are those of codes,
+the fourth title is "code distance", and an object and an archive have "exact_distances" false.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".npz", ".tsv", ".jsonl", ".trec", ".run")
 _TITLES = ["query", "rank", "id", "distance", "score"]
+_OF_CODES = [*_TITLES[:3], "code distance", "score"]
 _PEEK = 1 << 12  # bytes that tell our own forms from others
 
 
@@ -43,12 +45,43 @@ class Answers:
         Missing places hold +inf.
     whole : bool
         Whether a query that found nothing has its place; it has none in a file with a line a hit.
+    asked : int
+        How many neighbours of each query were asked for, if the file says; there may be fewer.
+    exact_distances : bool
+        False where they are known to be those of codes, which only compare among themselves.
+    numbered : bool
+        Whether the file has no names of queries.
+    of_rows : bool
+        Whether the ids are numbers of rows, as in files of benchmarks, and not those of an index that was searched.
     """
 
     names: list[str]
     ids: NDArray[Any]
     distances: NDArray[np.float64] | None
     whole: bool
+    asked: int = 0
+    exact_distances: bool = True
+    numbered: bool = False
+    of_rows: bool = False
+
+    @property
+    def width(self) -> int:
+        """How many places of each query are known."""
+        return max(self.ids.shape[1], self.asked)
+
+    def at(self, positions: Sequence[int], k: int) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
+        """Return k ids and distances of some queries, at most `width`; position -1 is a query that found nothing."""
+        at, missing = np.array(positions, np.int64), -1 if self.ids.dtype.kind == "i" else None
+        return _taken(self.ids, at, k, missing), _taken(self.distances, at, k, np.inf)
+
+
+def _taken(table: Any, at: NDArray[np.int64], k: int, missing: Any) -> Any:
+    if table is None:
+        return None
+    taken = np.full((len(at), k), missing, table.dtype)
+    there, width = np.flatnonzero(at >= 0), min(k, table.shape[1])
+    taken[there, :width] = table[at[there], :width]
+    return taken
 
 
 def check_suffix(path: Path) -> None:
@@ -57,12 +90,19 @@ def check_suffix(path: Path) -> None:
         raise ValueError(f"{path}: ends in {path.suffix or 'nothing'!r}, expected one of {', '.join(SUFFIXES)}")
 
 
-def records(hits: Hits, names: Sequence[Any] | None) -> Iterator[dict[str, Any]]:
+def check_ids(path: Path, strings: bool) -> None:
+    """Refuse a file that has no room for the ids of an index, which are strings or not."""
+    if strings and path.suffix == ".npz":
+        raise ValueError(f"{path}: the ids of the index are strings, expected integers for .npz; write .jsonl or .tsv")
+
+
+def records(hits: Hits, names: Sequence[Any] | None, exact_distances: bool = True) -> Iterator[dict[str, Any]]:
     """Yield what was found for each query, without missing places, as JSON has it."""
     scores = np.atleast_2d(hits.scores)
+    k, marks = hits.ids.shape[-1], {} if exact_distances else {"exact_distances": False}
     for name, (ids, distances), row in zip(names_of(hits, names), hits, scores, strict=True):
         found = {"ids": ids.tolist(), "distances": distances, "scores": row[: len(ids)]}
-        yield {"query": name, **found}
+        yield {"query": name, "k": k, **found, **marks}
 
 
 def names_of(hits: Hits, names: Sequence[Any] | None) -> list[Any]:
@@ -70,23 +110,24 @@ def names_of(hits: Hits, names: Sequence[Any] | None) -> list[Any]:
     return list(range(len(hits))) if names is None else np.asarray(names).tolist()
 
 
-def write_answers(path: Path, hits: Hits, names: Sequence[Any] | None) -> None:
+def write_answers(path: Path, hits: Hits, names: Sequence[Any] | None, exact_distances: bool = True) -> None:
     """Write what was found, whole or not at all, in the form that the name of the file ends with."""
     from vecrecall.cli.outputs import as_json
     from vecrecall.io import Dataset, run_of, write_npz, write_run
     from vecrecall.io.lines import write_lines
 
     if path.suffix == ".jsonl":
-        write_lines(path, (as_json(record) + b"\n" for record in records(hits, names)))
+        write_lines(path, (as_json(record) + b"\n" for record in records(hits, names, exact_distances)))
     elif path.suffix == ".tsv":
-        write_lines(path, _table(hits, names))
+        write_lines(path, _table(hits, names, exact_distances))
     elif path.suffix in (".trec", ".run"):
         write_run(path, run_of(hits, names))
-    elif hits.ids.dtype.kind == "O":
-        raise ValueError(f"{path}: the ids of the index are strings, expected integers for .npz; write .jsonl or .tsv")
     else:
+        check_ids(path, hits.ids.dtype.kind == "O")
+        parts: dict[str, Any] = {"neighbors": hits.ids, "distances": hits.distances, "metric": hits.metric}
         given = None if names is None else np.asarray(names)
-        write_npz(path, Dataset(neighbors=hits.ids, distances=hits.distances, query_ids=given, metric=hits.metric))
+        marks = {} if exact_distances else {"exact_distances": False}
+        write_npz(path, Dataset(query_ids=given, attributes=marks, **parts))
 
 
 def read_answers(path: Path, form: str | None, option: str, *, squared: bool = False) -> Answers:
@@ -114,7 +155,7 @@ def read_answers(path: Path, form: str | None, option: str, *, squared: bool = F
     if form is None and path.is_file() and not squared:
         with open(path, "rb") as file:
             head = file.read(_PEEK)
-        if head.startswith("\t".join(_TITLES).encode()):
+        if head.startswith("\t".join(_TITLES[:3]).encode()):
             return _of_table(path)
         if head.startswith(b'{"query":'):
             return _of_records(path)
@@ -123,21 +164,26 @@ def read_answers(path: Path, form: str | None, option: str, *, squared: bool = F
         return _listed({name: list(found) for name, found in dataset.run.items()}, None, whole=False)
     if dataset.neighbors is None:
         raise DataFileError(f"{path}: holds no neighbours and no run, expected what a search found, or the truth")
-    return _of_arrays(path, dataset)
+    return answers_of(dataset, path)
 
 
-def _of_arrays(path: Path, dataset: Dataset) -> Answers:
+def answers_of(dataset: Dataset, path: Path) -> Answers:
+    """The neighbours that a file holds, as answers; what `search` writes is an archive of nothing else."""
     assert dataset.neighbors is not None
+    alone = path.suffix == ".npz" and dataset.rows is None and dataset.queries is None
     ids = np.asarray(dataset.neighbors, np.int64)
     names = list(map(str, range(len(ids)) if dataset.query_ids is None else np.asarray(dataset.query_ids).tolist()))
     if len(names) != len(ids) or len(set(names)) < len(names):
         raise DataFileError(f"{path}: has {len(set(names))} names for {len(ids)} queries, expected one for each")
     distances = None if dataset.distances is None else np.asarray(dataset.distances, np.float64)
-    return Answers(names, ids, distances, whole=True)
+    return Answers(
+        names, ids, distances, whole=True, exact_distances=dataset.attributes.get("exact_distances") is not False,
+        numbered=dataset.query_ids is None, of_rows=not alone,
+    )  # fmt: skip
 
 
-def _table(hits: Hits, names: Sequence[Any] | None) -> Iterator[bytes]:
-    yield ("\t".join(_TITLES) + "\n").encode()
+def _table(hits: Hits, names: Sequence[Any] | None, exact_distances: bool) -> Iterator[bytes]:
+    yield ("\t".join(_TITLES if exact_distances else _OF_CODES) + "\n").encode()
     for record in records(hits, names):
         found = zip(record["ids"], record["distances"], record["scores"])
         for rank, (name, distance, score) in enumerate(found, 1):
@@ -157,8 +203,10 @@ def _of_table(path: Path) -> Answers:
 
     ids: dict[str, list[Any]] = {}
     distances: dict[str, list[float]] = {}
+    exact_distances = True
     for number, fields in fields_of(path, "\t"):
         if number == 1:
+            exact_distances = fields != _OF_CODES
             continue
         try:
             query, _, name, distance, _ = fields
@@ -167,7 +215,7 @@ def _of_table(path: Path) -> Answers:
             raise DataFileError(f"{path}: line {number} has fields {fields}, expected {', '.join(_TITLES)}") from None
         ids.setdefault(query, []).append(name)
         distances.setdefault(query, []).append(reached)
-    return _listed(ids, distances, whole=False)
+    return _listed(ids, distances, whole=False, exact_distances=exact_distances)
 
 
 def _of_records(path: Path) -> Answers:
@@ -175,6 +223,8 @@ def _of_records(path: Path) -> Answers:
 
     ids: dict[str, list[Any]] = {}
     distances: dict[str, list[float]] = {}
+    asked: list[int] = []
+    exact_distances = True
     for number, line in objects_of(path):
         found, reached = line.get("ids"), line.get("distances")
         sound = isinstance(found, list) and isinstance(reached, list) and len(found) == len(reached)
@@ -184,14 +234,19 @@ def _of_records(path: Path) -> Answers:
         if name in ids:
             raise DataFileError(f"{path}: line {number} answers query {name!r} again; drop one")
         ids[name], distances[name] = found or [], reached or []
-    return _listed(ids, distances, whole=True)
+        k = line.get("k", 0)
+        if type(k) is not int:
+            raise DataFileError(f"{path}: line {number} has k {k!r}, expected how many neighbours were asked for")
+        asked.append(k)
+        exact_distances &= line.get("exact_distances") is not False
+    return _listed(ids, distances, whole=True, asked=min(asked, default=0), exact_distances=exact_distances)
 
 
 def _are(values: Any, types: tuple[type, ...]) -> bool:
     return all(type(value) in types for value in values)
 
 
-def _listed(ids: dict[str, list[Any]], distances: dict[str, list[float]] | None, *, whole: bool) -> Answers:
+def _listed(ids: dict[str, list[Any]], distances: dict[str, list[float]] | None, **facts: Any) -> Answers:
     """Answers of lists of unequal lengths, filled up with missing places."""
     width = max(map(len, ids.values()), default=0)
     plain = all(type(name) is int for found in ids.values() for name in found)
@@ -201,4 +256,12 @@ def _listed(ids: dict[str, list[Any]], distances: dict[str, list[float]] | None,
         table[row, : len(found)] = found if plain else list(map(str, found))
         if reached is not None and distances is not None:
             reached[row, : len(found)] = distances[query]
-    return Answers(list(ids), table, reached, whole)
+    return Answers(list(ids), table, reached, **facts)
+
+
+def as_text(ids: NDArray[Any]) -> NDArray[Any]:
+    """Ids as strings, None where missing."""
+    if ids.dtype.kind == "O":
+        return ids
+    texts = [None if name == -1 else str(name) for name in ids.ravel().tolist()]
+    return np.array(texts, object).reshape(ids.shape)

@@ -81,7 +81,7 @@ def build(
     }  # fmt: skip
     if target_recall is not None:
         as_recall(target_recall, "--target-recall")
-    refuse_to_replace(out, force, data)
+    refuse_to_replace(out, force, *(path for path in (data, ids) if path is not None))
     if engine is not Engine.auto:  # before a long read
         chosen(BUILDING, engine.value, given)
     dataset = read_data(data, form)

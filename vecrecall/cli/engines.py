@@ -25,6 +25,13 @@ class Metric(str, Enum):
     cosine = "cosine"
 
 
+class TruthIds(str, Enum):
+    """What the numbers in a file of the truth are."""
+
+    rows = "rows"
+    ids = "ids"
+
+
 BUILDING: Mapping[str, tuple[str, ...]] = {
     "auto": ("target_recall", "seed"),
     "hnsw": (

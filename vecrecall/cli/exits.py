@@ -86,6 +86,8 @@ def watched_target() -> Iterator[list[str]]:
 
         def see(message: Warning | str, *where: Any, **more: Any) -> None:
             if _MISSED in str(message):
+                if str(message) in missed:  # each call of a search in blocks says it anew
+                    return
                 missed.append(str(message))
             show(message, *where, **more)
 

@@ -11,7 +11,6 @@ import typer
 from vecrecall.cli.exits import NO
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from vecrecall.cli.answers import Answers
@@ -20,7 +19,7 @@ _RESULTS = "What a search found: a file of `vecrecall search --out`, an ivecs, t
 _TRUTH = "The true neighbours, in any of these forms."
 _BY = (
     "What makes an answer right: being as near as the k-th true neighbour, or being one. Default: distance, where both "
-    "files have some."
+    "files have some, and none of codes."
 )
 
 
@@ -60,22 +59,23 @@ def recall(
     Example: vecrecall recall found.npz sift-128-euclidean.hdf5 -k 10 --interval 0.95
     """
     from vecrecall.cli.answers import read_answers
-    from vecrecall.inputs import as_count, as_recall
+    from vecrecall.inputs import as_count, as_recall, as_seed
     from vecrecall.measure.recall import recall as recall_of
 
     k = as_count(k, "-k")
-    target = None if target is None else as_recall(target, "--target")
+    target, seed = None if target is None else as_recall(target, "--target"), as_seed(seed)
     found = read_answers(results, results_format, "--results-format")
     true = read_answers(truth, truth_format, "--truth-format", squared=squared)
     for path, answers in ((results, found), (truth, true)):
         _refuse_narrow(path, answers, k)
     measure = _measure(by, (results, found), (truth, true))
     positions, n_unanswered = _matched(results, found, truth, true)
-    ids, distances = _rows_at(found, positions)
-    ids, true_ids = _of_one_kind(ids, true.ids)
+    ids, distances = found.at(positions, k)
+    true_ids, true_distances = true.at(range(len(true.names)), k)
+    ids, true_ids = _of_one_kind(ids, true_ids)
     if measure is By.distance:
-        _refuse_unlike(results, ids, distances, truth, true_ids, true.distances)
-    pair: Any = ((ids, distances), (true_ids, true.distances)) if measure is By.distance else (ids, true_ids)
+        _refuse_unlike(results, ids, distances, truth, true_ids, true_distances)
+    pair: Any = ((ids, distances), (true_ids, true_distances)) if measure is By.distance else (ids, true_ids)
     measured: Any = recall_of(*pair, k=k, by=measure.value, per_query=True, interval=interval, seed=seed)
     facts = {
         "recall": measured.value, "k": k, "by": measure.value, "queries": len(true.names),
@@ -95,16 +95,24 @@ def recall(
 def _refuse_narrow(path: Path, answers: Answers, k: int) -> None:
     if not answers.names:
         raise ValueError(f"{path}: holds no queries, expected at least one")
-    if answers.ids.shape[1] < k:
-        raise ValueError(f"{path}: holds {answers.ids.shape[1]} places a query, but -k is {k}; give that or less")
+    if answers.width < k:
+        raise ValueError(f"{path}: holds {answers.width} places a query, but -k is {k}; give that or less")
 
 
 def _measure(by: By | None, *files: tuple[Path, Answers]) -> By:
-    """How to measure: as asked for, or by distance where both files have some."""
+    """How to measure: as asked for, or by distance where both files have some that can be compared."""
+    from vecrecall.inputs import warn_user
+
     without = [path for path, answers in files if answers.distances is None]
     if by is By.distance and without:
         raise ValueError(f"{without[0]}: holds no distances, which --by distance needs; give --by id")
-    return by or (By.id if without else By.distance)
+    of_codes = [path for path, answers in files if not answers.exact_distances]
+    if by is None and of_codes and not without:
+        warn_user(
+            f"{of_codes[0]}: holds distances of codes, since its index keeps no rows; recall is measured by id, so "
+            "that ties may count as errors"
+        )
+    return by or (By.id if without or of_codes else By.distance)
 
 
 def _matched(results: Path, found: Answers, truth: Path, true: Answers) -> tuple[list[int], int]:
@@ -123,20 +131,6 @@ def _matched(results: Path, found: Answers, truth: Path, true: Answers) -> tuple
             "give both for the same queries"
         )
     return [place.get(name, -1) for name in true.names], len(lacking)
-
-
-def _rows_at(answers: Answers, positions: list[int]) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
-    """Ids and distances of queries in another order; -1 is one that found nothing."""
-    import numpy as np
-
-    at = np.array(positions)
-    ids = answers.ids[at]
-    ids[at < 0] = -1 if ids.dtype.kind == "i" else None
-    if answers.distances is None:
-        return ids, None
-    distances = answers.distances[at]
-    distances[at < 0] = np.inf
-    return ids, distances
 
 
 def _refuse_unlike(
@@ -164,16 +158,9 @@ def _of_one_kind(ids: NDArray[Any], true: NDArray[Any]) -> tuple[NDArray[Any], N
     """Both as strings if one of them is: files of text know no integers."""
     if ids.dtype.kind == true.dtype.kind:
         return ids, true
-    return _as_text(ids), _as_text(true)
+    from vecrecall.cli.answers import as_text
 
-
-def _as_text(ids: NDArray[Any]) -> NDArray[Any]:
-    import numpy as np
-
-    if ids.dtype.kind == "O":
-        return ids
-    texts = [None if name == -1 else str(name) for name in ids.ravel().tolist()]
-    return np.array(texts, object).reshape(ids.shape)
+    return as_text(ids), as_text(true)
 
 
 def _sentence(facts: dict[str, Any]) -> str:

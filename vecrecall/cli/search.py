@@ -59,15 +59,16 @@ def search(
 
     Example: vecrecall search corpus.vr queries.npy -k 10 --out found.npz
     """
-    from vecrecall.cli.answers import check_suffix, write_answers
+    from vecrecall.cli.answers import check_ids, check_suffix, write_answers
     from vecrecall.cli.inputs import about, queries_of, read_queries
     from vecrecall.cli.outputs import refuse_to_replace
     from vecrecall.inputs import as_count
     from vecrecall.loading import load
+    from vecrecall.tuning import Tunable
 
     if out is not None:
         check_suffix(out)
-        refuse_to_replace(out, force, index, queries)
+        refuse_to_replace(out, force, *(path for path in (index, queries, documents) if path is not None))
     given = {
         "ef": ef, "nprobe": nprobe, "rerank": rerank, "query_cut": query_cut, "heap_factor": heap_factor,
         "impact_cut": impact_cut, "exact": exact or None, "target_recall": target_recall,
@@ -75,15 +76,18 @@ def search(
     k = as_count(k, "-k")
     loaded: Any = load(index)
     options = chosen(SEARCHING, loaded.kind, given)
+    if out is not None:
+        check_ids(out, loaded._ids.kind == "str")
+    exact_distances = loaded._exact_distances() if isinstance(loaded, Tunable) else True
     asked, names = queries_of(read_queries(queries, form, documents, loaded), queries)
     with watched_target() as missed, about(queries):
         before = time.perf_counter()
         hits = _searched(loaded, asked, k, threads, options)
         seconds = time.perf_counter() - before
     if out is None:
-        _print(hits, names, as_json)
+        _print(hits, names, as_json, exact_distances)
     else:
-        write_answers(out, hits, names)
+        write_answers(out, hits, names, exact_distances)
         _print_summary(out, hits, k, seconds, as_json)
     if missed:
         raise typer.Exit(NO)
@@ -119,12 +123,12 @@ def _searched(index: Any, asked: Any, k: int, threads: int | None, options: dict
     return Hits(ids, distances, np.concatenate([block.evals for block in blocks]), index.metric)
 
 
-def _print(hits: Hits, names: Any, as_json: bool) -> None:
+def _print(hits: Hits, names: Any, as_json: bool, exact_distances: bool) -> None:
     from vecrecall.cli.answers import names_of, records
     from vecrecall.cli.outputs import print_json
 
     if as_json:
-        for record in records(hits, names):
+        for record in records(hits, names, exact_distances):
             print_json(record)
         return
     for name, (ids, distances) in zip(names_of(hits, names), hits, strict=True):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from vecrecall.cli.engines import Engine, Metric
+from vecrecall.cli.engines import Engine, Metric, TruthIds
 from vecrecall.cli.exits import NO
 
 if TYPE_CHECKING:
@@ -17,16 +17,18 @@ if TYPE_CHECKING:
 
 _SOURCE = "A saved index; or vectors, in any format that vecrecall reads, of which an index is built."
 _QUERIES = "Queries. Default: those in DATA; else rows of DATA that are held out (1,000, or a tenth)."
-_TRUTH = "True neighbours, as numbers of rows. Default: those in DATA; else computed by exact search."
+_TRUTH = "True neighbours. Default: those beside the queries; else computed by exact search."
+_TRUTH_IDS = "What numbers in the truth are. Default: ids in what `search` wrote, rows in files of benchmarks."
 _DOCUMENTS = "The file the index was built from, for queries of words: it says which column a word is."
 _LISTS = "one, or several between commas"
-_WIDTH = 240  # of a table that no terminal shows
+_WIDTH = 1_000  # a table wider than the terminal is broken by it, not cut: every number is there
 
 
 def sweep(
     source: Annotated[Path, typer.Argument(metavar="INDEX_OR_DATA", help=_SOURCE)],
     queries: Annotated[Path | None, typer.Option(help=_QUERIES)] = None,
     truth: Annotated[Path | None, typer.Option(help=_TRUTH)] = None,
+    truth_ids: Annotated[TruthIds | None, typer.Option(help=_TRUTH_IDS)] = None,
     qrels: Annotated[
         Path | None, typer.Option(help="Judgements (TREC, BEIR): adds nDCG@10 and the share of relevant answers lost.")
     ] = None,
@@ -80,19 +82,24 @@ def sweep(
     Example: vecrecall sweep corpus.hdf5 --engine ivf --plot curve.png
     """
     from vecrecall.cli.inputs import about
-    from vecrecall.cli.outputs import refuse_to_replace
+    from vecrecall.cli.outputs import check_picture, refuse_one_twice, refuse_to_replace
     from vecrecall.cli.swept import Wanted, subject_of
     from vecrecall.inputs import as_count, as_recall, as_seed
     from vecrecall.measure.findings import require
     from vecrecall.measure.sweep import sweep as measure
+    from vecrecall.threads import n_threads
 
     inputs = [path for path in (source, queries, truth, qrels, documents) if path is not None]
-    for out in (csv, parquet, plot):
-        if out is not None:
-            refuse_to_replace(out, force, *inputs)
+    outputs = [path for path in (csv, parquet, plot) if path is not None]
+    for out in outputs:
+        refuse_to_replace(out, force, *inputs)
+    refuse_one_twice(*outputs)
     for wanted, package, extra in ((parquet, "pyarrow", "parquet"), (plot, "matplotlib", "plot")):
         if wanted is not None:  # before anything is measured
             require(package, extra)
+    if plot is not None:
+        check_picture(plot)
+    rounds, _ = as_count(rounds, "--rounds"), n_threads(threads)
     whole, shares = (("ef", ef), ("nprobe", nprobe), ("rerank", rerank), ("query_cut", query_cut)), (
         ("heap_factor", heap_factor), ("impact_cut", impact_cut),
     )  # fmt: skip
@@ -100,7 +107,7 @@ def sweep(
     settings |= {name: _values(name, words, float) for name, words in shares}
     aim = 0.95 if target is None else as_recall(target, "--target")
     subject = subject_of(Wanted(
-        source, queries, truth, qrels, documents, exact_truth, form, engine, metric, as_count(k, "-k"),
+        source, queries, truth, truth_ids, qrels, documents, exact_truth, form, engine, metric, as_count(k, "-k"),
         None if limit is None else as_count(limit, "--limit"), as_seed(seed), threads, settings,
     ))  # fmt: skip
     with about(queries or source):
@@ -109,10 +116,10 @@ def sweep(
             query_ids=subject.query_ids if hasattr(subject.qrels, "keys") else None, threads=threads, rounds=rounds,
             seed=seed, progress=True, **subject.settings,
         )  # fmt: skip
-    for out, write in ((csv, found.to_csv), (parquet, found.to_parquet), (plot, found.plot)):
-        if out is not None:
-            write(out)
     (_print_object if as_json else _print_table)(subject, found, aim)
+    for wanted_path, write in ((csv, found.to_csv), (parquet, found.to_parquet), (plot, found.plot)):
+        if wanted_path is not None:
+            write(wanted_path)
     if target is not None and not found.suggest(aim).reached:
         raise typer.Exit(NO)
 
@@ -132,9 +139,7 @@ def _print_table(subject: Subject, found: Sweep, aim: float) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False, markup=False, emoji=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, markup=False, emoji=False, width=_WIDTH)
+    console = Console(highlight=False, markup=False, emoji=False, width=_WIDTH)
     for words in (repr(subject.index), *_facts(subject), found.headline()):
         console.print(words, soft_wrap=True)
     headings, lines = found.table()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vecrecall.cli.engines import SEARCHING, Engine, Metric, chosen
+from vecrecall.cli.answers import Answers, answers_of, read_answers
+from vecrecall.cli.engines import SEARCHING, Engine, Metric, TruthIds, chosen
 from vecrecall.cli.inputs import about, queries_of, read_data, read_queries, rows_of
+from vecrecall.cli.truths import take_truth
 
 if TYPE_CHECKING:
     from vecrecall.io.dataset import Dataset
 
 _HELD_OUT = 1_000  # rows that serve as queries where there are none, but not more than a tenth
-_ASKED = 32  # queries whose truth is compared with exact search
-_RIGHT = 0.99  # of the neighbours in a truth that is one: two ways of rounding may differ
 _SETTINGS = {
     kind: tuple(name for name in names if name not in ("target_recall", "exact")) for kind, names in SEARCHING.items()
 }
@@ -39,6 +40,8 @@ class Subject:
         Seconds that the index took, None where it was loaded.
     notes : list of str
         What was taken for granted.
+    beside : Dataset or None
+        What else is in the file that the queries are from, if it has queries of its own.
     """
 
     index: Any
@@ -49,6 +52,7 @@ class Subject:
     settings: dict[str, Any] = field(default_factory=dict)
     build_s: float | None = None
     notes: list[str] = field(default_factory=list)
+    beside: Dataset | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ class Wanted:
     source: Path
     queries: Path | None
     truth: Path | None
+    truth_ids: TruthIds | None
     qrels: Path | None
     documents: Path | None
     exact_truth: bool
@@ -73,11 +78,9 @@ class Wanted:
 
 def subject_of(wanted: Wanted) -> Subject:
     """Load the index, or build one of the data."""
-    if wanted.truth is not None and wanted.exact_truth:
-        raise ValueError(f"--truth {wanted.truth} was given with --exact-truth, which takes none; leave one out")
+    given = _truth_of(wanted)
     subject = _of_index(wanted) if _is_index(wanted.source) else _of_data(wanted)
-    _add_truth(subject, wanted)
-    _add_judgements(subject, wanted)
+    _add_truth(subject, wanted, given)
     return subject
 
 
@@ -102,9 +105,13 @@ def _of_index(wanted: Wanted) -> Subject:
     if wanted.queries is None:
         raise ValueError(f"{wanted.source}: is an index; give --queries, a file of queries that it does not hold")
     index = load(wanted.source)
+    settings = _settings(index.kind, wanted)
     dataset = read_queries(wanted.queries, None, wanted.documents, index)
-    asked = _first(wanted.limit, *queries_of(dataset, wanted.queries))
-    return Subject(index, *asked, settings=chosen(_SETTINGS, index.kind, wanted.settings))
+    queries, names = _first(wanted.limit, *queries_of(dataset, wanted.queries))
+    beside = None if dataset.queries is None else dataset
+    notes: list[str] = []
+    qrels = _judgements(wanted, beside, names, queries.shape[0], index._ids.kind != "str", notes)
+    return Subject(index, queries, names, qrels=qrels, settings=settings, notes=notes, beside=beside)
 
 
 def _first(limit: int | None, queries: Any, names: Any) -> tuple[Any, Any]:
@@ -120,25 +127,23 @@ def _of_data(wanted: Wanted) -> Subject:
     rows, ids = rows_of(dataset, wanted.source), dataset.ids
     notes: list[str] = []
     metric = _metric(dataset, wanted, notes)
-    own = wanted.queries is None and dataset.queries is not None
-    if wanted.queries is not None:
-        queries, names = _first(wanted.limit, *_queries_beside(dataset, wanted.queries, wanted.documents))
-    elif own:
-        queries, names = _first(wanted.limit, dataset.queries, dataset.query_ids)
+    asked = dataset if wanted.queries is None else _queries_beside(dataset, wanted.queries, wanted.documents)
+    beside = None if asked.queries is None else asked
+    if wanted.queries is not None or beside is not None:
+        queries, names = _first(wanted.limit, *queries_of(asked, wanted.queries or wanted.source))
     else:
         rows, ids, queries, names = _held_out(rows, ids, wanted, notes)
     engine = _engine(rows, wanted)
-    settings = chosen(_SETTINGS, engine, wanted.settings)  # before a long build
+    settings = _settings(engine, wanted)
+    numbers = ids is None or np.asarray(ids).dtype.kind in "iu"
+    qrels = _judgements(wanted, beside, names, queries.shape[0], numbers, notes)
     before = time.perf_counter()
     with about(wanted.source):
         index = _built(engine, rows, ids, metric, wanted)
     build_s = time.perf_counter() - before
-    subject = Subject(index, queries, names, settings=settings, build_s=build_s, notes=notes)
-    if own:
-        if dataset.neighbors is not None and wanted.truth is None and not wanted.exact_truth:
-            _take_truth(subject, dataset, wanted.source, wanted.k)
-        subject.qrels = dataset.qrels or next((dataset.attributes.get(n) for n in _RELEVANT), None)
-    return subject
+    return Subject(
+        index, queries, names, qrels=qrels, settings=settings, build_s=build_s, notes=notes, beside=beside
+    )
 
 
 def _metric(dataset: Dataset, wanted: Wanted, notes: list[str]) -> str:
@@ -157,13 +162,13 @@ def _metric(dataset: Dataset, wanted: Wanted, notes: list[str]) -> str:
     return metric or "l2"
 
 
-def _queries_beside(dataset: Dataset, path: Path, documents: Path | None) -> tuple[Any, Any]:
+def _queries_beside(dataset: Dataset, path: Path, documents: Path | None) -> Dataset:
     """Queries of another file; those of words get the columns that the words have among the rows."""
     if "vocabulary" in dataset.attributes:
-        return queries_of(read_data(path, "jsonl", vocabulary=dataset.attributes["vocabulary"]), path)
+        return read_data(path, "jsonl", vocabulary=dataset.attributes["vocabulary"])
     kind = "sparse" if hasattr(dataset.rows, "nnz") else "hnsw"
     of_rows = SimpleNamespace(kind=kind, dim=dataset.rows.shape[1])
-    return queries_of(read_queries(path, None, documents, of_rows), path)
+    return read_queries(path, None, documents, of_rows)
 
 
 def _held_out(rows: Any, ids: Any, wanted: Wanted, notes: list[str]) -> tuple[Any, Any, Any, Any]:
@@ -210,74 +215,79 @@ def _built(engine: str, rows: Any, ids: Any, metric: str, wanted: Wanted) -> Any
     return of_kind.build(rows, metric=metric, seed=wanted.seed, progress=True, **given)
 
 
-def _add_truth(subject: Subject, wanted: Wanted) -> None:
+def _truth_of(wanted: Wanted) -> Answers | None:
+    """The answers in the file of --truth, read before anything is built."""
     if wanted.truth is None:
-        return
-    dataset = read_data(wanted.truth, None)
-    if dataset.neighbors is None:
-        raise ValueError(f"{wanted.truth}: holds {dataset!r}, expected neighbours of the queries")
-    _take_truth(subject, dataset, wanted.truth, wanted.k)
+        return None
+    if wanted.exact_truth:
+        raise ValueError(f"--truth {wanted.truth} was given with --exact-truth, which takes none; leave one out")
+    return read_answers(wanted.truth, None, "--format")
 
 
-def _take_truth(subject: Subject, dataset: Dataset, path: Path, k: int) -> None:
-    """Take the truth of a file, whose numbers count the rows in the order in which the index got them.
-
-    Distances of dense rows are computed again: files have squared ones, scores, or none. And some queries are asked
-    exactly: with the truth of other rows or of another metric, whatever is found looks right.
-    """
-    index, n = subject.index, subject.queries.shape[0]
-    slots = np.asarray(dataset.neighbors)[:n]
-    if slots.shape[0] < n:
-        raise ValueError(f"{path}: holds the neighbours of {slots.shape[0]} queries, expected those of {n}")
-    if slots.shape[1] < k:
-        subject.notes.append(f"{path} holds {slots.shape[1]} neighbours a query, fewer than {k}: truth is computed")
-        return
-    slots = slots[:, :k].astype(np.int64)
-    if slots.max(initial=-1) >= index._ids.n:
-        raise ValueError(f"{path}: names row {slots.max()}, but the index has {index._ids.n}; it is of other rows")
-    ids = index._ids.outer(slots)
-    kept = getattr(index._content, "kept", None) if index.kind in ("hnsw", "ivf") else None
-    if kept is not None:
-        from vecrecall.exact.kept import kept_distances
-        from vecrecall.inputs import as_queries
-
-        with about(path):
-            asked, _ = as_queries(subject.queries, index.dim)
-        subject.truth = ids, kept_distances(kept, asked, slots, index.metric)
-    elif dataset.distances is not None:
-        subject.truth = ids, np.asarray(dataset.distances)[:n, :k]
-    else:
-        subject.truth = ids
-    _refuse_other_truth(subject, path, k)
-
-
-def _refuse_other_truth(subject: Subject, path: Path, k: int) -> None:
-    from vecrecall.matching import shares_found
-    from vecrecall.threads import n_threads
+def _add_truth(subject: Subject, wanted: Wanted, given: Answers | None) -> None:
+    """Take the truth of --truth, or that of the file which the queries are from."""
     from vecrecall.tuning import Tunable
 
-    index: Any = subject.index
-    truth = subject.truth
-    if not isinstance(truth, tuple) or not isinstance(index, Tunable):
-        return
-    queries, n = index._checked_queries(subject.queries[:_ASKED])
-    exact = index._exact_answer(queries, k, n_threads(None))
-    if exact is None:
-        return
-    share = float(shares_found((truth[0][:n], truth[1][:n]), exact, tolerance=1e-3).mean())
-    if share < _RIGHT:
+    asked, beside = wanted.queries or wanted.source, subject.beside
+    if given is not None and wanted.truth is not None:
+        take_truth(subject, given, wanted.truth, asked, wanted.k, wanted.truth_ids)
+    elif not wanted.exact_truth and beside is not None and beside.neighbors is not None:
+        take_truth(subject, answers_of(beside, asked), asked, asked, wanted.k, wanted.truth_ids)
+    if subject.truth is None and isinstance(subject.index, Tunable) and not subject.index._exact_distances():
         raise ValueError(
-            f"{path}: its neighbours are not the nearest by {subject.index.metric} (exact search agrees with "
-            f"{share:.0%} of those of {n} queries); give the right --metric, or --exact-truth in place of them"
+            f"{wanted.source}: no rows are kept to compute the truth from; give --truth with {wanted.k} or more "
+            "neighbours of each query"
         )
 
 
-def _add_judgements(subject: Subject, wanted: Wanted) -> None:
+def _judgements(
+    wanted: Wanted, beside: Dataset | None, names: Any, n: int, numbers: bool, notes: list[str]
+) -> Any:
+    """Judgements of --qrels, or those of the file which the queries are from, if they fit; before anything is built.
+
+    `names` are those of the n queries, or None; `numbers` says whether the ids of the index will be numbers.
+    """
+    qrels: Any = None
     if wanted.qrels is not None:
-        subject.qrels = read_data(wanted.qrels, None).qrels
-        if subject.qrels is None:
+        qrels = read_data(wanted.qrels, None).qrels
+        if qrels is None:
             raise ValueError(f"{wanted.qrels}: holds no judgements, expected TREC qrels or those of BEIR")
-        return
-    if isinstance(subject.qrels, np.ndarray):
-        fits = subject.qrels.ndim == 1 and subject.qrels.dtype.kind in "iu"
-        subject.qrels = subject.qrels[: subject.queries.shape[0]] if fits else None
+    elif beside is not None:
+        qrels = beside.qrels or next((beside.attributes.get(name) for name in _RELEVANT), None)
+    if isinstance(qrels, np.ndarray):
+        return qrels[:n] if qrels.ndim == 1 and qrels.dtype.kind in "iu" else None
+    if not isinstance(qrels, Mapping):
+        return None
+    fault = _fault_of(qrels, list(map(str, range(n) if names is None else np.asarray(names).tolist())), numbers)
+    if fault is None:
+        return qrels
+    if wanted.qrels is not None:
+        raise ValueError(f"{wanted.qrels}: {fault}")
+    notes.append(f"{wanted.queries or wanted.source}: {fault}; they are left out")
+    return None
+
+
+def _fault_of(qrels: Mapping[str, Mapping[str, int]], asked: list[str], numbers: bool) -> str | None:
+    """Why judgements do not fit queries of some names, and an index whose ids are numbers or not."""
+    judged = [name for name in asked if name in qrels]
+    if asked and not judged:
+        return f"its judgements know none of the {len(asked)} queries, such as {asked[0]!r}"
+    other = next((doc for name in judged for doc in qrels[name] if numbers and not _is_number(doc)), None)
+    return None if other is None else f"its judgements name document {other!r}, but the ids of the index are numbers"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        int(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _settings(kind: str, wanted: Wanted) -> dict[str, Any]:
+    """The settings that were given, checked before anything is built."""
+    from vecrecall.measure.grids import grid
+
+    settings = chosen(_SETTINGS, kind, wanted.settings)
+    grid(SimpleNamespace(kind=kind), wanted.k, settings)
+    return settings

@@ -178,7 +178,7 @@ class HNSW(DenseIndex, Tunable):
         index._bench = None  # working memory of adds; a finished build does not hold it
         if target is not None:
             index._target = target
-            index._ef_for(1, target, n_workers)
+            index._ef_for(1, target, n_workers, warns=True)
         return index
 
     def add(self, X: Any, ids: Any = None, *, threads: int | None = None, progress: bool = False) -> None:
@@ -247,10 +247,11 @@ class HNSW(DenseIndex, Tunable):
         with self._lock.shared:
             if ef is not None:
                 ef = as_count(ef, "ef")
-            elif target_recall is None and self._target is None:
-                ef = self._ef
+            elif target_recall is not None:
+                target = _checked_target(target_recall, self._settings.keep)
+                ef = self._ef_for(k, target, n_workers, warns=True)
             else:
-                ef = self._ef_for(k, target_recall, n_workers)
+                ef = self._default_ef(k, n_workers)
             answers = self._walker.answer(self._content, queries, k, ef, n_workers)
             ids = self._ids
         return self._hits(queries, single, k, answers, ids)
@@ -301,17 +302,19 @@ class HNSW(DenseIndex, Tunable):
     def target_recall(self, value: float | None) -> None:
         self._target = None if value is None else _checked_target(value, self._settings.keep)
 
-    def _ef_for(self, k: int, target_recall: float | None, n_workers: int) -> int:
-        """``ef`` for a recall@k, of the index where None is given; measures the curve if there is none of this size."""
-        target = self._target if target_recall is None else _checked_target(target_recall, self._settings.keep)
-        assert target is not None
+    def _default_ef(self, k: int, n_workers: int) -> int:
+        target = self._target  # read once: another thread may tune or set ef meanwhile
+        return self._ef if target is None else self._ef_for(k, target, n_workers)
+
+    def _ef_for(self, k: int, target: float, n_workers: int, *, warns: bool = False) -> int:
+        """``ef`` for a recall@k; measures the curve if there is none of this size."""
         content, curve = self._content, self._curve
         if curve is None or curve.outdated(content.n):
             curve = self._curve = measured_curve(content, n_workers)
         if curve is None:  # all rows are ranked
             return self._ef
         setting, recall = curve.pick(k, target)
-        if target_recall is not None:
+        if warns:
             warn_of_missed_target(target, recall, "ef")
         return setting["ef"]
 
@@ -396,7 +399,8 @@ class HNSW(DenseIndex, Tunable):
 
     def _aim(self) -> str:
         """What searches take where nothing is given."""
-        return f"ef={self._ef}" if self._target is None else f"ef for recall {self._target:g}"
+        target = self._target  # read once, as for a search
+        return f"ef={self._ef}" if target is None else f"ef for recall {target:g}"
 
     def _parameters(self) -> dict[str, Any]:
         chosen = {"ef": self._ef, "target_recall": self._target}

@@ -10,6 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
+from vecrecall.tuning import number
+
 if TYPE_CHECKING:
     from vecrecall.measure.findings import Setting, Sweep
 
@@ -50,7 +52,7 @@ def _speeds(ax: Any, sweep: Sweep) -> None:
     ax.set(ylabel="queries a second", title="all queries in a call", yscale="log")
     for row in sweep.pareto:
         if row.settings:
-            words = ", ".join(f"{value:g}" for value in row.settings.values())
+            words = ", ".join(number(value) for value in row.settings.values())
             ax.annotate(
                 words, (row.recall, row.qps_1), fontsize=6, alpha=0.8, textcoords="offset points", xytext=(4, 4)
             )

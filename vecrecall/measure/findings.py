@@ -13,7 +13,7 @@ from typing import Any
 from vecrecall.inputs import as_recall
 from vecrecall.measure.retrieval import Retrieval
 from vecrecall.replacing import replacing
-from vecrecall.tuning import SearchSettings
+from vecrecall.tuning import SearchSettings, in_words, number
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Setting:
     settings : dict
         Such as ``{"ef": 40}``; empty where there is nothing to set.
     recall, low, high : float
-        Mean recall@k and its bootstrap interval.
+        Mean recall@k and its bootstrap interval, which allows for a query that none of those asked is like.
     evals : float
         Distance evaluations a query.
     qps_1, qps_all : float
@@ -49,7 +49,7 @@ class Setting:
     retrieval: Retrieval | None = None
 
     def __str__(self) -> str:
-        return " ".join(f"{name}={value:g}" for name, value in self.settings.items()) or "the index as it is"
+        return in_words(self.settings) or "the index as it is"
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ class Sweep:
         """Return (headings, a line of words for each setting)."""
         rows = self.rows
         columns: dict[str, Sequence[str]] = {
-            name: [f"{row.settings[name]:g}" for row in rows] for name in rows[0].settings
+            name: [number(row.settings[name]) for row in rows] for name in rows[0].settings
         }
         columns[f"recall@{self.k}"] = [f"{row.recall:.4f}" for row in rows]
         columns["interval"] = [f"{row.low:.4f}-{row.high:.4f}" for row in rows]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from itertools import product
 from typing import Any
-
-import numpy as np
 
 from vecrecall.inputs import as_count, as_share
 from vecrecall.tuning import SearchSettings, Tunable
@@ -53,8 +51,13 @@ def grid(index: Any, k: int, given: dict[str, Any]) -> list[SearchSettings]:
 
 def _values(name: str, values: Any) -> list[Any]:
     """The different values of a setting, checked, in their order."""
-    several = isinstance(values, Iterable) and not isinstance(values, str) and np.shape(np.asarray(values)) != ()
-    checked = [_CHECKS[name](value) for value in (values if several else [values])]
+    single = not isinstance(values, Iterable) or isinstance(values, (str, bytes, Mapping)) or _is_one_number(values)
+    checked = [_CHECKS[name](value) for value in ([values] if single else values)]
     if not checked:
         raise ValueError(f"{name} is an empty list, expected at least one value")
     return list(dict.fromkeys(checked))
+
+
+def _is_one_number(values: Any) -> bool:
+    """Whether it is an array without dimensions, which is iterable by its type alone."""
+    return getattr(values, "ndim", None) == 0

@@ -8,7 +8,7 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from vecrecall.inputs import as_count
+from vecrecall.inputs import as_count, as_seed
 from vecrecall.intervals import bootstrap
 from vecrecall.matching import as_answers
 from vecrecall.measure.qrels import Judgements
@@ -96,8 +96,8 @@ def ndcg(
     per_query : bool, default False
         Whether to return an `NDCG` with the value of each query.
     interval : float in (0, 1), optional
-        Level, such as 0.95, of a percentile bootstrap interval of the mean over the queries; then an `NDCG` is
-        returned.
+        Level, such as 0.95, of a bootstrap interval of the mean over the queries, which allows for a query that none of
+        them is like; then an `NDCG` is returned.
     n_resamples : int, default 2000
     seed : int, default 0
         Of the bootstrap.
@@ -126,7 +126,7 @@ def ndcg(
     0.8154...
     """
     ids, _ = as_answers(hits, "hits", "id")
-    k = as_count(k, "k")
+    k, seed, n_resamples = as_count(k, "k"), as_seed(seed), as_count(n_resamples, "n_resamples")
     if ids.shape[1] < k:
         raise ValueError(
             f"k is {k}, but hits hold {ids.shape[1]} places a query; search with k={k} or more, or give a smaller k"
@@ -136,7 +136,7 @@ def ndcg(
     mean = float(judged.mean()) if len(judged) else float("nan")
     if interval is None:
         return NDCG(mean, values) if per_query else mean
-    low, high = bootstrap(judged, interval, n_resamples=as_count(n_resamples, "n_resamples"), seed=seed)
+    low, high = bootstrap(judged, interval, n_resamples=n_resamples, seed=seed)
     return NDCG(mean, values, low, high)
 
 

@@ -56,6 +56,10 @@ class Judgements:
         """Which queries somebody judged, shape (q,)."""
         return np.array([relevant is not None for relevant in self.by_query], bool)
 
+    def relevant(self) -> set[Any]:
+        """The documents that are relevant to any of the queries."""
+        return set().union(*(relevant for relevant in self.by_query if relevant))
+
     def gains(self, ids: NDArray[Any]) -> NDArray[np.float64]:
         """Relevance of each place of the answers (q, k); an id that an answer repeats gains once."""
         gains = np.zeros(ids.shape)

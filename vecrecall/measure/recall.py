@@ -6,7 +6,7 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vecrecall.inputs import as_count
+from vecrecall.inputs import as_count, as_seed
 from vecrecall.intervals import bootstrap
 from vecrecall.matching import TOLERANCE, Answers, shares_found
 
@@ -90,12 +90,13 @@ def recall(
         errors; for a truth of which only ids are known.
     tolerance : float, default 1e-5
         By distance: how much farther than the k-th true neighbour still counts, relative to that distance.
-        It allows for distances that were computed in another arithmetic.
+        It allows for distances that were computed in another arithmetic, but not for those of codes: an index that
+        keeps no rows is compared by id.
     per_query : bool, default False
         Whether to return a `Recall` with the value of each query.
     interval : float in (0, 1), optional
-        Level, such as 0.95, of a percentile bootstrap interval of the mean over the queries; then a `Recall`
-        is returned.
+        Level, such as 0.95, of a bootstrap interval of the mean over the queries, which allows for a query that
+        none of them is like; then a `Recall` is returned.
     n_resamples : int, default 2000
     seed : int, default 0
         Of the bootstrap.
@@ -109,12 +110,12 @@ def recall(
     Raises
     ------
     TypeError, ValueError
-        If shapes do not fit together, k is wider than either, or distances are missing.
+        If shapes do not fit together, k is wider than either, distances are missing, or a number is not as stated.
 
     References
     ----------
     Aumueller, Bernhardsson & Faithfull (2020), ANN-Benchmarks, section 2.1, defines recall by distance.
-    Efron & Tibshirani (1993), An Introduction to the Bootstrap, section 13.3: percentile intervals.
+    Rubin (1981), The Bayesian Bootstrap, and Gaffke (2005): intervals, as ``docs/measuring.md`` has them.
 
     Examples
     --------
@@ -123,9 +124,10 @@ def recall(
     >>> recall(([5, 6], [0.0, 1.0]), ([5, 7], [0.0, 1.0]))
     1.0
     """
+    seed, n_resamples = as_seed(seed), as_count(n_resamples, "n_resamples")
     values = shares_found(hits, truth, k=k, by=by, tolerance=tolerance)
     mean = float(values.mean()) if len(values) else float("nan")
     if interval is None:
         return Recall(mean, values) if per_query else mean
-    low, high = bootstrap(values, interval, n_resamples=as_count(n_resamples, "n_resamples"), seed=seed)
+    low, high = bootstrap(values, interval, n_resamples=n_resamples, seed=seed)
     return Recall(mean, values, low, high)

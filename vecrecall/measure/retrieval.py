@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vecrecall.ids import Ids
+from vecrecall.inputs import warn_user
 from vecrecall.intervals import bootstrap
 from vecrecall.matching import among, numbered
 from vecrecall.measure.ndcg import ndcg_of_queries
@@ -46,8 +48,11 @@ class Retrieval:
 class Judged:
     """Judgements, and what exact search makes of them."""
 
-    def __init__(self, qrels: Any, query_ids: Any, true: NDArray[Any], k: int, level: float, seed: int) -> None:
+    def __init__(
+        self, qrels: Any, query_ids: Any, true: NDArray[Any], ids: Ids, k: int, level: float, seed: int
+    ) -> None:
         self._judgements = Judgements.of(qrels, true, query_ids)
+        _warn_of_other_documents(self._judgements, ids)
         self._judged = self._judgements.judged
         self._true, self._depth = true, min(_DEPTH, k)
         self._ndcg = ndcg_of_queries(true, self._judgements, self._depth)[self._judged]
@@ -70,6 +75,25 @@ class Judged:
             _ratio(missing, self._ndcg), *self._interval(missing, wholes=self._ndcg),
             _ratio(n_lost, n_relevant), *self._interval(n_lost, wholes=n_relevant),
         )  # fmt: skip
+
+
+def _warn_of_other_documents(judgements: Judgements, ids: Ids) -> None:
+    """Warn, where an index does not hold half of the relevant documents: what it cannot return counts as missed."""
+    relevant = judgements.relevant()
+    n_held = sum(_holds(ids, name) for name in relevant)
+    if 2 * n_held < len(relevant):
+        warn_user(
+            f"the index holds {n_held:,} of the {len(relevant):,} documents that qrels call relevant, and cannot "
+            "return the others; index all that was judged, with ids= as qrels name them"
+        )
+
+
+def _holds(ids: Ids, name: Any) -> bool:
+    try:
+        ids.slots([name])
+    except (KeyError, TypeError, ValueError):  # no id of this index, or none at all
+        return False
+    return True
 
 
 def _ratio(parts: NDArray[np.float64], wholes: NDArray[np.float64]) -> float:

@@ -100,7 +100,13 @@ def sweep(
     ------
     TypeError, ValueError
         If an argument is not as stated, the index does not have a setting, there are no queries, or there is neither a
-        truth nor rows to compute it from.
+        truth nor rows to compute it from; or the truth names ids that the index does not hold, where answers are
+        compared by id.
+
+    Warns
+    -----
+    UserWarning
+        If the index holds less than half of the documents that qrels call relevant.
 
     Notes
     -----
@@ -112,7 +118,7 @@ def sweep(
     References
     ----------
     Aumueller, Bernhardsson & Faithfull (2020), ANN-Benchmarks, section 2.1: recall by distance.
-    Efron & Tibshirani (1993), An Introduction to the Bootstrap, section 13.3: percentile intervals.
+    Rubin (1981), The Bayesian Bootstrap, and Gaffke (2005): intervals, as ``docs/measuring.md`` has them.
 
     Examples
     --------
@@ -137,7 +143,9 @@ def sweep(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of zero queries, once a call
         true, by, source = true_answers(index, batch, truth, rows, k, n_workers)
-        judged = None if qrels is None else Judged(qrels, query_ids, true[0], k, level, seed)
+    judged = None if qrels is None else Judged(qrels, query_ids, true[0], index._ids, k, level, seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         measured = _Measured(index, batch, k, n_workers)
         total = len(settings) * (1 + rounds * (2 if n_workers > 1 else 1) + rounds * latency)
         with progress_bar("measuring", total, progress) as show:
@@ -148,7 +156,7 @@ def sweep(
                 done += 1
                 show(done)
 
-            compile_s = measured.compile()
+            compile_s = measured.compile(settings[0])
             found: list[dict[str, Any]] = []
             for setting in settings:
                 found.append(measured.answered(setting, true, by, judged, level, seed, advance))
@@ -176,11 +184,14 @@ class _Measured:
         """A query as a caller with one has it: a vector, or a sparse matrix of one row."""
         return self._batch[i] if isinstance(self._batch, np.ndarray) else self._batch[i : i + 1]
 
-    def compile(self) -> float:
-        """Seconds that went into compiling; afterwards all that is timed has run once."""
-        few = self._batch[:_AT_FIRST]
-        calls = [partial(self._search, few, threads=n) for n in sorted({1, self._n_workers})]
-        return compile_seconds([*calls, partial(self._search, self._single(0))])
+    def compile(self, setting: SearchSettings) -> float:
+        """Seconds that went into compiling; afterwards all that is timed has run once.
+
+        A setting is given, since the defaults of an index may be a target, for which it would measure its own curve.
+        """
+        few, search = self._batch[:_AT_FIRST], partial(self._search, **setting)
+        calls = [partial(search, few, threads=n) for n in sorted({1, self._n_workers})]
+        return compile_seconds([*calls, partial(search, self._single(0))])
 
     def answered(
         self, setting: SearchSettings, true: tuple[Any, Any], by: str, judged: Judged | None, level: float, seed: int,

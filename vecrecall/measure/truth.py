@@ -10,7 +10,7 @@ from vecrecall.hits import Hits
 from vecrecall.index import Index
 from vecrecall.inputs import as_rows
 from vecrecall.matching import as_truth
-from vecrecall.tuning import Tunable
+from vecrecall.tuning import Tunable, refuse_other_ids
 
 
 def true_answers(
@@ -18,7 +18,8 @@ def true_answers(
 ) -> tuple[tuple[Any, Any], str, str]:
     """((ids, distances), "distance" or "id", where they are from in words)."""
     exact_distances = index._exact_distances() if isinstance(index, Tunable) else True
-    if truth is not None:
+    given = truth is not None
+    if given:
         if rows is not None:
             raise ValueError("rows was given beside truth, which is computed from it; leave one out")
         source = "the truth given"
@@ -38,6 +39,8 @@ def true_answers(
     if not exact_distances:
         source += " (the index keeps no rows, its distances are those of codes)"
     true, by = as_truth(truth, batch.shape[0], k, by_distance=exact_distances)
+    if given:
+        refuse_other_ids(index._ids, true[0], by)
     return true, by, source
 
 

@@ -15,8 +15,8 @@ help:  ## show this list
 demo: $(VENV)/.demo $(VENV)/.hnswlib  ## build, search and measure an index of real sentence embeddings (writes demo.png)
 	@$(PY) -m bench.demo
 
-test: $(VENV)/.test  ## run the whole test suite
-	@$(PY) -m pytest
+test: $(VENV)/.test  ## run the whole test suite, a process a core
+	@$(PY) -m pytest -n auto --dist loadfile
 
 lint: $(VENV)/.lint  ## check style and types
 	@$(PY) -m ruff check .

@@ -62,6 +62,8 @@ def matrices(draw: st.DrawFn) -> tuple[Any, list[list[tuple[int, float]]]]:
     kind = draw(st.sampled_from(FORMATS))
     twice = draw(st.booleans()) and kind in ("csr", "csc", "coo") and dtype.kind != "b"
     if twice:
+        if dtype.kind == "f":  # float64 adds such values without rounding, in whatever order
+            entries = [(r, c, round(v * 2**20) / 2**20) for r, c, v in entries]
         entries += draw(st.lists(st.sampled_from(entries), max_size=4)) if entries else []
         if dtype.kind != "u":
             most = np.inf if dtype.kind == "f" else np.iinfo(dtype).max

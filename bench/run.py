@@ -38,6 +38,7 @@ N_TIMED = 14  # settings of an index that are timed, at most
 FEWEST_CHOOSING, MOST_CHOOSING = 3, 10  # rounds that settings are chosen by,
 CHOOSING_NS = 100_000_000  # and what they should take together
 MARGIN = 0.05  # of recall, below the lowest that is of interest
+DISTURBED = 3.0  # a call may take so many times as long as it should
 FULL = 0.9995  # recall after which a grid of one setting is not tried further
 
 
@@ -226,10 +227,10 @@ class Runner:
         self, one: Candidate, mode: str, tried: list[tuple[float, AnswersRow]], judged: Judged
     ) -> None:
         """Time again, in turn, what may be chosen: short calls oftener, since one disturbance spoils them."""
-        least = min(self.task.lowest, max(recall for recall, _ in tried)) - MARGIN
+        points = [(recall, 1 / self._least_ns(answers)) for recall, answers in tried]
         wanted = {
             answers.number: min(MOST_CHOOSING, max(FEWEST_CHOOSING, -(-CHOOSING_NS // self._least_ns(answers))))
-            for recall, answers in tried if recall >= least
+            for (_, answers), likely in zip(tried, may_be_chosen(points, self.task.lowest)) if likely
         }  # fmt: skip
         for number in range(1, max(wanted.values())):
             for _, answers in tried:
@@ -294,6 +295,15 @@ class Judged:
         if digest.digest() not in self.seen:
             self.seen[digest.digest()] = self.judge.verdict(answers.ids, answers.distances)
         return self.seen[digest.digest()]
+
+
+def may_be_chosen(points: list[tuple[float, float]], lowest: float) -> list[bool]:
+    """Which points (recall, speed) a quieter moment may bring to the front: not those that are far below it."""
+    least = min(lowest, max(recall for recall, _ in points)) - MARGIN
+    return [
+        recall >= least and DISTURBED * speed >= max(other for reached, other in points if reached >= recall)
+        for recall, speed in points
+    ]
 
 
 def worth_timing(points: list[tuple[float, float, dict[str, Any]]], lowest: float) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import pytest
 
 from bench.records import Records, alone, remove
 from bench.results import Built, Point
-from bench.run import Runner, worth_timing
+from bench.run import Runner, may_be_chosen, worth_timing
 from bench.summing import results
 from bench.tasks import Task, parse
 
@@ -234,6 +234,12 @@ def test_a_grid_is_cut_short_only_where_it_ascends() -> None:
 
     assert grid("{ ef = [10, 20, 40] }") and grid("{ ef = [10] }")
     assert not grid("{ ef = [40, 20] }") and not grid("{ a = [1, 2], b = [1] }")
+
+
+def test_settings_far_below_the_front_are_not_timed_again() -> None:
+    points = [(0.5, 99.0), (0.82, 10.0), (0.9, 9.0), (0.9, 3.5), (0.9, 2.0), (0.99, 1.0)]
+    assert may_be_chosen(points, lowest=0.85) == [False, True, True, True, False, True]
+    assert may_be_chosen([(0.3, 1.0)], lowest=0.85) == [True]
 
 
 def test_settings_that_are_timed_are_those_on_the_front() -> None:

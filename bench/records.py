@@ -76,11 +76,20 @@ def remove(path: Path) -> None:
 
 
 def packed(array: NDArray | None) -> bytes | None:
-    return None if array is None else zlib.compress(np.ascontiguousarray(array).tobytes(), 1)
+    """Bytes of an array, the kind of its values first; ids take 32 bits where these suffice, distances always."""
+    if array is None:
+        return None
+    if array.dtype == np.int64 and (array.size == 0 or np.abs(array).max() < 2**31):
+        array = array.astype(np.int32)
+    return array.dtype.str.encode() + zlib.compress(np.ascontiguousarray(array).tobytes(), 1)
 
 
-def unpacked(blob: bytes | None, dtype: Any, shape: tuple[int, ...]) -> NDArray | None:
-    return None if blob is None else np.frombuffer(zlib.decompress(blob), dtype).reshape(shape)
+def unpacked(blob: bytes | None, shape: tuple[int, ...]) -> NDArray | None:
+    """The array again; whole numbers as int64, others as float64."""
+    if blob is None:
+        return None
+    values = np.frombuffer(zlib.decompress(blob[3:]), np.dtype(blob[:3].decode()))
+    return values.reshape(shape).astype(np.int64 if values.dtype.kind == "i" else np.float64)
 
 
 @dataclass(frozen=True)
@@ -176,10 +185,10 @@ class Records:
     def add_answers(
         self, built: int, setting: dict[str, Any], half: str, mode: str, ids: NDArray, distances: NDArray | None
     ) -> int:
-        """Keep what was returned the first time; its number."""
+        """Keep what was returned the first time; its number. Distances are kept of the queries that are timed."""
         key = (built, canonical(setting), half, mode)
         ids = np.asarray(ids, np.int64)
-        found = None if distances is None else np.asarray(distances, np.float64)
+        found = None if distances is None or half == "choosing" else np.asarray(distances, np.float32)
         self.base.execute(
             "insert or ignore into answers (built, setting, half, mode, n, k, ids, distances) values (?,?,?,?,?,?,?,?)",
             (*key, *ids.shape, packed(ids), packed(found)),
@@ -203,8 +212,8 @@ class Records:
     ) -> AnswersRow:
         ids, distances, recall, faults = blobs
         return AnswersRow(
-            number, built, json.loads(setting), half, mode, unpacked(ids, np.int64, (n, k)),
-            unpacked(distances, np.float64, (n, k)), unpacked(recall, np.float64, (n,)), json.loads(faults or "{}"),
+            number, built, json.loads(setting), half, mode, unpacked(ids, (n, k)),
+            unpacked(distances, (n, k)), unpacked(recall, (n,)), json.loads(faults or "{}"),
         )  # fmt: skip
 
     def set_verdict(self, number: int, recall: NDArray[np.float64], faults: dict[str, float]) -> None:
@@ -227,4 +236,4 @@ class Records:
         rows = self.base.execute(
             "select total_ns, each_ns from times where answers = ? order by round", (number,)
         ).fetchall()
-        return np.array([total for total, _ in rows], np.int64), [unpacked(each, np.int64, (-1,)) for _, each in rows]
+        return np.array([total for total, _ in rows], np.int64), [unpacked(each, (-1,)) for _, each in rows]

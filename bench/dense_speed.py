@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 
 from bench.engines import OURS, PEERS, Engine, make_engine
 from bench.pin import pin_threads
+from bench.results import qps_at
 from bench.sets import Set, read_set
-from bench.sweep import LEVELS, Clock, Sweep, qps_at, time_in_turn
+from bench.sweep import LEVELS, Clock, Sweep, time_in_turn
 
 
 def arguments() -> argparse.Namespace:

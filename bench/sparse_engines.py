@@ -25,6 +25,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from bench.engines import timed
+from bench.peers.seismic_ import write_seismic_format
+from bench.sparse_forms import as_pairs, as_rows, as_tokens
 
 N_WARM = 200  # documents of the small index that compiles the kernels outside the clock
 
@@ -54,27 +56,6 @@ class SparseEngine:
 
 
 Maker = Callable[[sparse.csr_array, int, Path], list[SparseEngine]]
-
-
-# ---------------------------------------- forms of a query
-
-
-def as_rows(queries: sparse.csr_array) -> list[sparse.csr_array]:
-    """CSR of one row each."""
-    return [queries[[i]] for i in range(queries.shape[0])]
-
-
-def as_pairs(queries: sparse.csr_array) -> list[tuple[NDArray[np.int32], NDArray[np.float32]]]:
-    """(columns, weights) of each."""
-    return [
-        (queries.indices[first:end].astype(np.int32), queries.data[first:end].copy())
-        for first, end in zip(queries.indptr[:-1], queries.indptr[1:])
-    ]
-
-
-def as_tokens(queries: sparse.csr_array) -> list[dict[str, float]]:
-    """{name of the column: weight} of each."""
-    return [{str(c): float(w) for c, w in zip(*pair)} for pair in as_pairs(queries)]
 
 
 # ---------------------------------------- ours
@@ -135,26 +116,6 @@ def built(path: Path, build: Callable[[], Any]) -> float:
             _, cost = timed(build, time.process_time)
         note.write_text(json.dumps(cost.s))
     return float(json.loads(note.read_text()))
-
-
-def write_seismic_format(docs: sparse.csr_array, path: Path, block: int = 50_000) -> None:
-    """Write the file that Seismic builds from: the number of rows; of each its length, columns and weights.
-
-    All of them 32 bits wide: columns unsigned, weights float32.
-    """
-    with open(path, "wb") as file:
-        np.array([docs.shape[0]], np.uint32).tofile(file)
-        for top in range(0, docs.shape[0], block):
-            indptr = docs.indptr[top : top + block + 1].astype(np.int64)
-            entries = slice(indptr[0], indptr[-1])
-            lengths, before = np.diff(indptr), indptr[:-1] - indptr[0]
-            words = np.empty(len(lengths) + 2 * int(lengths.sum()), np.uint32)
-            heads = np.arange(len(lengths)) + 2 * before
-            words[heads] = lengths
-            place = np.repeat(heads + 1 - before, lengths) + np.arange(lengths.sum())
-            words[place] = docs.indices[entries]
-            words[place + np.repeat(lengths, lengths)] = docs.data[entries].view(np.uint32)
-            words.tofile(file)
 
 
 def seismic_(pruned: bool) -> Maker:

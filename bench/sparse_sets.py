@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
+from bench.data import as_csr
 from bench.sparse_truth import SparseTruth
 from vecrecall.datasets.sparse import generate
 from vecrecall.io.csr import read_csr
@@ -39,14 +40,6 @@ class SparseSet:
             f"{queries.shape[0]} queries of {queries.nnz / queries.shape[0]:.1f} timed, with settings chosen on "
             f"{self.choosing.queries.shape[0]} others; k = {self.k}"
         )
-
-
-def as_csr(matrix: sparse.spmatrix | sparse.sparray) -> sparse.csr_array:
-    """CSR of float32, columns sorted, the form in which every engine is given it."""
-    csr = sparse.csr_array(matrix).astype(np.float32)
-    csr.sum_duplicates()
-    csr.eliminate_zeros()
-    return csr
 
 
 def halved(name: str, docs: sparse.csr_array, queries: sparse.csr_array, n_queries: int, k: int) -> SparseSet:

@@ -7,17 +7,17 @@ engines in turn, so a machine that is busy for a while is busy for all of them.
 from __future__ import annotations
 
 import gc
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.courses import never, time_each
+from bench.results import pareto_front, qps_at
 from bench.sparse_engines import SparseEngine
 from bench.sparse_sets import Half, SparseSet
-from bench.sweep import pareto_front, qps_at
 
 LEVELS = (0.95, 0.97, 0.99)
 LOWEST = 0.90  # settings below are of no interest, but for the best of them
@@ -31,22 +31,6 @@ class Point:
     recall: float
     us: float  # a query
     parameter: Any
-
-
-def never(n_queries: int) -> NDArray[np.int64]:
-    """Times of queries that were not timed yet."""
-    return np.full(n_queries, np.iinfo(np.int64).max)
-
-
-def time_each(search: Callable[[Any], Any], queries: Sequence[Any], best_ns: NDArray[np.int64]) -> None:
-    """Ask every query once, each a call, and keep the time of those that were faster than before."""
-    clock = time.perf_counter_ns
-    for i, query in enumerate(queries):
-        before = clock()
-        search(query)
-        took = clock() - before
-        if took < best_ns[i]:
-            best_ns[i] = took
 
 
 @dataclass

@@ -6,16 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from bench.judge import exact_scores
+
 TOLERANCE = 1e-6  # relative: sums of float32 products differ by that with their order
-
-
-def exact_scores(inverted: sparse.csc_array, columns: NDArray, weights: NDArray) -> NDArray[np.float64]:
-    """Inner products of one query with every document, in float64, term by term: a fixed order of sums."""
-    scores = np.zeros(inverted.shape[0])
-    for column, weight in zip(columns, weights):
-        postings = slice(inverted.indptr[column], inverted.indptr[column + 1])
-        scores[inverted.indices[postings]] += inverted.data[postings] * np.float64(weight)
-    return scores
 
 
 def exact_top(

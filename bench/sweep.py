@@ -63,25 +63,3 @@ def time_in_turn(
         if n_done > 1 and (time.perf_counter() - started) * (n_done + 1) / n_done > budget_s:
             break
     return n_done
-
-
-def pareto_front(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The points that no other beats in both recall and speed, recall rising."""
-    front: list[tuple[float, float]] = []
-    for recall, qps in sorted(points, key=lambda point: (-point[0], -point[1])):
-        if not front or qps > front[-1][1]:
-            front.append((recall, qps))
-    return front[::-1]
-
-
-def qps_at(points: list[tuple[float, float]], level: float) -> float:
-    """Queries a second at a recall, log-linear on the Pareto front; NaN where the recall is never reached."""
-    before = None
-    for recall, qps in pareto_front(points):
-        if recall >= level:
-            if before is None:
-                return qps
-            weight = (level - before[0]) / (recall - before[0])
-            return float(np.exp((1 - weight) * np.log(before[1]) + weight * np.log(qps)))
-        before = (recall, qps)
-    return float("nan")

@@ -8,7 +8,8 @@ import pytest
 from bench.batches import Engine, family, queries_of, speed, tune
 from bench.data import Data
 from bench.make_data import DEPTH, equal_cap, exact_neighbours
-from bench.sweep import Sweep, pareto_front, qps_at, time_in_turn
+from bench.results import pareto_front, qps_at
+from bench.sweep import Sweep, time_in_turn
 from bench.truth import Truth
 
 

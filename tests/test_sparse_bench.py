@@ -13,22 +13,16 @@ from rich.console import Console
 from scipy import sparse
 
 from bench import sparse_speed
+from bench.courses import never, time_each
+from bench.data import as_csr
 from bench.demo_sparse import Way, answers, fused_way, ndcg
 from bench.make_data import WordNetTexts
 from bench.make_sparse_data import bm25, write
-from bench.sparse_engines import (
-    SparseEngine,
-    as_pairs,
-    as_rows,
-    as_tokens,
-    built,
-    one_weight_a_column,
-    scipy_,
-    write_seismic_format,
-)
-from bench.sparse_sets import SparseSet, as_csr, halved, read_set
+from bench.sparse_engines import SparseEngine, built, one_weight_a_column, scipy_
+from bench.sparse_forms import as_rows
+from bench.sparse_sets import SparseSet, halved, read_set
 from bench.sparse_speed import as_json, folder_of, ratios, times_at
-from bench.sparse_sweep import Course, Point, front, never, sweep, time_each, time_in_turn, us_at, worth_timing
+from bench.sparse_sweep import Course, Point, front, sweep, time_in_turn, us_at, worth_timing
 from bench.sparse_truth import SparseTruth, exact_top
 from vecrecall.datasets.make import learned_sparse
 from vecrecall.hits import Hits
@@ -239,28 +233,6 @@ def test_the_folder_of_a_set_depends_on_its_content(data: SparseSet, tmp_path: P
 
 
 # ---------------------------------------- forms that engines take
-
-
-def test_queries_take_every_form() -> None:
-    queries = csr([0, 2, 0, 1], [5, 0, 0, 0])
-    assert [row.toarray().tolist() for row in as_rows(queries)] == [[[0, 2, 0, 1]], [[5, 0, 0, 0]]]
-    assert [(c.tolist(), w.tolist()) for c, w in as_pairs(queries)] == [([1, 3], [2, 1]), ([0], [5])]
-    assert as_tokens(queries) == [{"1": 2.0, "3": 1.0}, {"0": 5.0}]
-
-
-@pytest.mark.parametrize("block", [2, 100])
-def test_seismics_file_holds_every_row(tmp_path: Path, block: int) -> None:
-    docs = csr([0, 2, 0, 1], [0, 0, 0, 0], [5, 0, 0, 0], [0, 0, 7, 8], [0, 9, 0, 0])
-    write_seismic_format(docs, tmp_path / "docs.bin", block)
-    words = np.fromfile(tmp_path / "docs.bin", np.uint32)
-    rows, at = [], 1
-    for _ in range(words[0]):
-        n = int(words[at])
-        columns, weights = words[at + 1 : at + 1 + n], words[at + 1 + n : at + 1 + 2 * n].view(np.float32)
-        rows.append(dict(zip(columns.tolist(), weights.tolist())))
-        at += 1 + 2 * n
-    assert at == len(words)
-    assert rows == [{1: 2.0, 3: 1.0}, {}, {0: 5.0}, {2: 7.0, 3: 8.0}, {1: 9.0}]
 
 
 def test_terms_need_one_weight_in_all_queries_to_be_added_up() -> None:

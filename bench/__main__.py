@@ -1,7 +1,7 @@
 """The benchmark: `python -m bench run TASK`, then `python -m bench report RECORD`.
 
     python -m bench run small                              wordnet-small, every peer that is installed
-    python -m bench run full --data DIR                    the three dense sets and the sparse one
+    python -m bench run full --data DIR                    the three dense sets and the two sparse ones
     python -m bench report results/small.record --out results/small
     python -m bench peers                                  which peers are installed
     python -m bench install                                install all that can be installed, one after another
@@ -55,13 +55,14 @@ def run(
 def write(
     record: Annotated[Path, typer.Argument(help="What `run` wrote.")],
     out: Annotated[Path, typer.Option(help="Folder for the page, the pictures and the tables.")] = Path("report"),
+    images: Annotated[str, typer.Option(help="What stands before a picture's name in results.md: images/ .")] = "",
 ) -> None:
     """Write the page, pictures and tables of a record, and print the summary."""
     from bench.records import Records
     from bench.report import write_report
     from bench.summing import results
 
-    print(write_report(results(Records.existing(record)), out))
+    print(write_report(results(Records.existing(record)), out, image_prefix=images))
 
 
 @app.command()

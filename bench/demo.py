@@ -25,10 +25,10 @@ import vecrecall as vr
 from bench.contract import Peer, Wanted
 from bench.data import dense
 from bench.demo_sparse import show_sparse
+from bench.demo_sweep import K, Sweep, time_in_turn
 from bench.judge import Judge
 from bench.peers import peer_class
 from bench.pin import pin_threads
-from bench.sweep import K, Sweep, time_in_turn
 from bench.worker import N_WARM
 from datasets.wordnet_small import WordNetSmall, load
 
@@ -108,7 +108,7 @@ def sweep(engines: dict[str, Sweep], queries: NDArray, judge: Judge) -> None:
     with console.status("measuring"):
         for engine in engines.values():
             engine.measure_recall(queries, lambda ids: float(judge.verdict(ids, None).recall.mean()))
-        time_in_turn(engines, queries, n_rounds=N_ROUNDS)
+        time_in_turn(engines.values(), queries, N_ROUNDS)
 
 
 def show_table(engines: dict[str, Sweep], n_queries: int, n_evals: dict[Any, float], n_rows: int) -> None:

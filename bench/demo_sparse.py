@@ -19,8 +19,8 @@ from scipy import sparse
 
 import vecrecall as vr
 from bench.courses import never, time_each
+from bench.demo_sweep import K
 from bench.sparse_forms import as_rows
-from bench.sweep import K
 from datasets.wordnet_small import WordNetSmall
 from datasets.words import count_words, vocabulary
 
@@ -36,12 +36,6 @@ class Way:
     search: Callable[[int, int], vr.Hits]  # (number of the query, k)
     truth: vr.Hits
     by: str = "distance"
-
-
-def ndcg(ids: NDArray[np.int64], relevant: NDArray[np.int64]) -> float:
-    """nDCG@10 with one relevant document a query: 1 / log2(1 + its rank), 0 where it is missing."""
-    hit = ids[:, :10] == relevant[:, None]
-    return float((hit / np.log2(2 + np.arange(hit.shape[1]))).sum(axis=1).mean())
 
 
 def bm25_vectors(data: WordNetSmall) -> tuple[sparse.csr_array, sparse.csr_array]:
@@ -118,5 +112,5 @@ def show_sparse(
         times = microseconds(ways, n)
     for way, (ids, distances), us in zip(ways, found, times):
         recall = vr.recall((ids, distances), way.truth, k=K, by=way.by)
-        table.add_row(way.name, f"{recall:.4f}", f"{ndcg(ids, data.relevant):.3f}", f"{us:,.0f}")
+        table.add_row(way.name, f"{recall:.4f}", f"{vr.ndcg(ids, data.relevant):.3f}", f"{us:,.0f}")
     console.print(table)

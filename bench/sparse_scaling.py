@@ -4,8 +4,9 @@
     python -m bench.sparse_scaling --sizes 200000,500000,1000000 --seismic-at 200000,1000000
 
 One thread on one core, one query a call, settings chosen on one half of the queries and timed on the other. Seismic's
-times are those of the better of its two builds. The exponent is the slope of a line through (log n, log time) by least
-squares: 1 means that time grows as n does, 0 not at all. A million documents take 3.2 GB (ours alone).
+times are those of the better of two builds, its defaults and pruned lists, both without its graph of neighbours. The
+exponent is the slope of a line through (log n, log time) by least squares: 1 means that time grows as n does, 0 not at
+all. A million documents take 3.2 GB (ours alone).
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from bench.data import load, stage, staged
+from bench.data import as_csr, load, stage, staged
 
 
 @pytest.fixture
@@ -39,6 +39,12 @@ def test_a_dense_file_is_float32_with_its_neighbours(folder: Path) -> None:
 def test_sparse_queries_without_entries_are_left_out(folder: Path) -> None:
     data = load("sparse", folder, n_queries=9)
     assert data.is_sparse and data.Q.shape == (2, 30) and data.X.has_sorted_indices
+
+
+def test_sparse_rows_are_brought_into_one_form() -> None:
+    entries = (np.array([1, 2, 4, 0.0]), (np.array([0, 0, 0, 1]), np.array([2, 0, 2, 1])))
+    rows = as_csr(sparse.coo_matrix(entries, shape=(2, 3)))
+    assert (rows.dtype, rows.nnz, rows.toarray().tolist()) == (np.float32, 2, [[2, 0, 5], [0, 0, 0]])
 
 
 def test_the_first_rows_of_a_set_have_their_own_neighbours(folder: Path) -> None:

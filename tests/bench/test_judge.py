@@ -41,6 +41,42 @@ def answers_of_some_quality(data: Data, queries: np.ndarray, rng: np.random.Gene
     return ids
 
 
+@pytest.mark.parametrize(
+    ("ids", "recall"),
+    [
+        ([[0, 1], [4, 3]], 1.0),
+        ([[1, 0], [3, 4]], 1.0),  # the order does not matter
+        ([[0, 2], [4, 3]], 1.0),  # row 2 ties with row 1
+        ([[0, 3], [4, 3]], 0.75),
+        ([[0, 0], [4, 4]], 0.5),  # a repeated id counts once
+        ([[0, -1], [-1, -1]], 0.25),
+        ([[0, 99], [4, 3]], 0.75),
+    ],
+)
+def test_recall_counts_by_distance(ids: list[list[int]], recall: float) -> None:
+    X = np.array([[0], [1], [1], [2], [3]], np.float32)  # on a line, two of them in one place
+    data = Data("line", X, X[[0, 4]], "l2", np.array([[0, 1], [4, 3]]))
+    assert Judge(data, "all", 2).verdict(np.array(ids), None).recall.mean() == recall
+
+
+@pytest.mark.parametrize(
+    ("ids", "recall"),
+    [
+        ([[0, 1], [3, -1]], 1.0),
+        ([[0, 2], [3, -1]], 1.0),  # document 2 ties with 1
+        ([[1, 2], [3, -1]], 1.0),  # each of them reaches the second best score
+        ([[0, 0], [3, -1]], 0.75),
+        ([[-1, -1], [3, -1]], 0.5),
+        ([[0, 1], [3, 2]], 1.0),  # the second query has one answer, so only one is wanted
+        ([[0, 1], [2, -1]], 0.5),  # a document of score 0 is no answer
+    ],
+)
+def test_sparse_recall_wants_what_exists(ids: list[list[int]], recall: float) -> None:
+    docs = sparse.csr_array(np.array([[3, 0], [2, 0], [2, 0], [0, 5]], np.float32))
+    data = sparse_set("x", docs, sparse.csr_array(np.eye(2, dtype=np.float32)), 2, "")
+    assert Judge(data, "all", 2).verdict(np.array(ids), None).recall.mean() == recall
+
+
 @pytest.mark.parametrize("ties", [False, True])
 @pytest.mark.parametrize("metric", ["l2", "cosine", "ip"])
 def test_recall_agrees_with_an_independent_computation(metric: str, ties: bool) -> None:

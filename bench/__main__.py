@@ -1,4 +1,4 @@
-"""The benchmark: `python -m bench run TASK`, then `python -m bench report RECORD`.
+"""The benchmark: `python -m bench run TASK`, then `python -m bench report RECORD...`.
 
     python -m bench run small                              wordnet-small, every peer that is installed
     python -m bench run full --data DIR                    the three dense sets and the two sparse ones
@@ -48,21 +48,22 @@ def run(
         finally:
             records.close()
     if report is not None:
-        write(path, report)
+        write([path], report)
 
 
 @app.command("report")
 def write(
-    record: Annotated[Path, typer.Argument(help="What `run` wrote.")],
+    records: Annotated[list[Path], typer.Argument(help="What `run` wrote; several of one machine become one report.")],
     out: Annotated[Path, typer.Option(help="Folder for the page, the pictures and the tables.")] = Path("report"),
     images: Annotated[str, typer.Option(help="What stands before a picture's name in results.md: images/ .")] = "",
 ) -> None:
-    """Write the page, pictures and tables of a record, and print the summary."""
+    """Write the page, pictures and tables of records, and print the summary."""
     from bench.records import Records
     from bench.report import write_report
-    from bench.summing import results
+    from bench.summing import results, together
 
-    print(write_report(results(Records.existing(record)), out, image_prefix=images))
+    of_all = together([results(Records.existing(record)) for record in records])
+    print(write_report(of_all, out, image_prefix=images))
 
 
 @app.command()

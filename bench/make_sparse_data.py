@@ -74,17 +74,17 @@ def exact_top(
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
     """(rows, scores) of the `depth` best documents of each query, ties to the lower row.
 
-    Where fewer share a term with the query, documents of score 0 fill up. Nothing of vecrecall is used.
+    Where fewer have a score above 0, places stay empty: row -1, score 0. Nothing of vecrecall is used.
     """
     inverted = docs.tocsc()
-    ids = np.empty((queries.shape[0], depth), np.int32)
-    best = np.empty((queries.shape[0], depth))
+    ids = np.full((queries.shape[0], depth), -1, np.int32)
+    best = np.zeros((queries.shape[0], depth))
     for i in range(queries.shape[0]):
         scores = exact_scores(inverted, *columns_of(queries, i))
         limit = np.partition(scores, len(scores) - depth)[len(scores) - depth]
-        candidates = np.flatnonzero(scores >= limit)
-        order = np.lexsort((candidates, -scores[candidates]))[:depth]
-        ids[i], best[i] = candidates[order], scores[candidates[order]]
+        candidates = np.flatnonzero((scores >= limit) & (scores > 0))
+        found = candidates[np.lexsort((candidates, -scores[candidates]))[:depth]]
+        ids[i, : len(found)], best[i, : len(found)] = found, scores[found]
     return ids, best
 
 

@@ -64,7 +64,7 @@ def refuse_foreign(path: Path) -> None:
     with path.open("rb") as file:
         head = file.read(100)
     if head[:15] != b"SQLite format 3" or int.from_bytes(head[68:72], "big") != APPLICATION:
-        raise ValueError(f"{path} is no record of a run; give another --out")
+        raise ValueError(f"{path} is no record of a run; name one that `run` wrote, or another --out")
 
 
 def remove(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,34 @@ def results(records: Records) -> Results:
     return Results(
         task=task.name, data=tuple(data), built=built, machine=records.fact("machine", {}),
         command=records.fact("command", ""), finished=bool(records.fact("finished", False)),
+    )  # fmt: skip
+
+
+def together(several: Sequence[Results]) -> Results:
+    """The results of several records, such as one a data set, as those of one.
+
+    Raises
+    ------
+    ValueError
+        If they are not of one machine and one state of the code, or two hold the same data set.
+    """
+    first = several[0]
+    for other in several[1:]:
+        differing = [name for name in first.machine if first.machine[name] != other.machine.get(name)]
+        if differing or len(first.machine) != len(other.machine):
+            what = differing[0] if differing else "what is said of the machine"
+            raise ValueError(
+                f"the records differ in {what} ({first.machine.get(what)!r} and {other.machine.get(what)!r}), so that "
+                "their figures cannot stand side by side; report them one by one"
+            )
+    data = [facts for of in several for facts in of.data]
+    names = [facts.name for facts in data]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"{twice[0]} is in two records; report them one by one")
+    return Results(
+        task=" and ".join(dict.fromkeys(of.task for of in several)), data=tuple(data),
+        built=tuple(built for of in several for built in of.built), machine=first.machine,
+        command="; ".join(of.command for of in several), finished=all(of.finished for of in several),
     )  # fmt: skip
 
 

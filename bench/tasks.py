@@ -90,6 +90,8 @@ def parse(name: str, text: str) -> Task:
     content = tomllib.loads(text)
     entries = []
     for peer in content.pop("peer", []):
+        if "name" not in peer:
+            raise ValueError(f"task {name}: peer {len(entries) + 1} has no name; `python -m bench peers` lists them")
         if unknown := set(peer) - {"name", "build", "search", "only"}:
             raise ValueError(f"task {name}: peer {peer.get('name')} has the unknown key {min(unknown)!r}")
         grids = peer.get("search", {})

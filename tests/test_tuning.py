@@ -260,6 +260,10 @@ def test_a_truth_of_other_rows_is_refused_and_changes_nothing(tuned_in_turn: tup
         index.tune(QUERIES[engine], 0.9, truth=other)
     with pytest.raises(ValueError, match="truth names no neighbour at all"):
         index.tune(QUERIES[engine], truth=np.full(ids.shape, -1))
+    farther = vr.Exact.build(D[:300] if engine == "sparse" else X[:300]).search(QUERIES[engine])
+    for measure in (index.tune, lambda Q, truth: vr.sweep(index, Q, truth, rounds=1, latency=False)):
+        with pytest.raises(ValueError, match="it is of other rows"):
+            measure(QUERIES[engine], truth=farther)
     assert repr(index) == before
 
 

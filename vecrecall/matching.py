@@ -12,6 +12,8 @@ from vecrecall.inputs import as_choice, as_count, as_number
 
 Answers = Hits | tuple[ArrayLike, ArrayLike]
 TOLERANCE = 1e-5  # relative to the k-th distance: what two ways of computing it may differ by
+_NEARER = 0.01  # an answer that is nearer than the truth by this share of the distance was computed otherwise
+_FEW = 0.1  # of the queries: a truth of another's approximate search may be beaten in some
 
 
 def shares_found(
@@ -88,6 +90,41 @@ def as_truth(truth: Any, n_queries: int, k: int, *, by_distance: bool) -> tuple[
             f"{n_queries}; give the exact answers to the same queries"
         )
     return (ids[:, :k], distances[:, :k] if by == "distance" else None), by
+
+
+def refuse_beaten(answers: NDArray[np.float64], truth: NDArray[np.float64]) -> None:
+    """Refuse a truth that answers to the same queries beat: the k nearest of them are nearer than its k nearest.
+
+    By distance whatever is as near as the truth counts as found, so the truth of other rows would flatter any answer.
+
+    Parameters
+    ----------
+    answers, truth : ndarray of float, shape (q, k)
+        Distances; infinite where missing.
+
+    Raises
+    ------
+    ValueError
+        If so for more than a tenth of the queries.
+
+    Examples
+    --------
+    >>> refuse_beaten(np.array([[1.0, 2.0]]), np.array([[1.0, 1.9]]))
+    """
+    answers, truth = np.sort(answers, axis=1), np.sort(truth, axis=1)
+    both = np.isfinite(answers) & np.isfinite(truth)
+    scale = float(np.median(np.abs(truth[both]))) if both.any() else 0.0
+    with np.errstate(invalid="ignore"):
+        nearer = both & (answers < truth - _NEARER * np.abs(truth) - 0.1 * _NEARER * scale)
+    n_beaten = int(nearer.any(axis=1).sum())
+    if n_beaten > _FEW * len(truth):
+        row = int(np.flatnonzero(nearer.any(axis=1))[0])
+        place = int(np.flatnonzero(nearer[row])[0])
+        raise ValueError(
+            f"truth has its neighbour {place + 1} of query {row} at distance {truth[row, place]:g}, but one was found "
+            f"at {answers[row, place]:g}, and so for {n_beaten} of {len(truth)} queries; it is of other rows, of "
+            "another metric, or squared: give the exact answers among the same rows"
+        )
 
 
 def numbered(found: NDArray[Any], true: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

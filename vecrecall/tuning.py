@@ -12,7 +12,7 @@ from vecrecall.hits import Hits
 from vecrecall.ids import Ids
 from vecrecall.inputs import as_count, as_recall, as_seed, warn_user
 from vecrecall.intervals import as_level, bootstrap
-from vecrecall.matching import as_truth, shares_found
+from vecrecall.matching import as_truth, refuse_beaten, shares_found
 from vecrecall.threads import n_threads
 
 SearchSettings = dict[str, Any]  # such as {"ef": 40}
@@ -195,7 +195,10 @@ class Tunable:
         low, high = 0, len(ladder)  # the first that suffices is one of them; the last stands for none
         while low < high:
             at = (low + high) // 2
-            tried[at] = shares_found(self._answer(queries, k, ladder[at], n_workers), known, k=k, by=by)
+            hits = self._answer(queries, k, ladder[at], n_workers)
+            if by == "distance":
+                refuse_beaten(hits.distances, known[1])
+            tried[at] = shares_found(hits, known, k=k, by=by)
             low, high = (low, at) if tried[at].mean() >= target else (at + 1, high)
         best = low if low < len(ladder) else max(tried, key=lambda at: (tried[at].mean(), -at))
         return ladder[best], tried[best]

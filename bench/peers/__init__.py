@@ -43,7 +43,7 @@ def peer_class(name: str) -> type[Peer]:
     module, _, attribute = (f"bench.peers.{home}" if home else name).rpartition(":")
     if not module:
         raise ValueError(f"there is no peer {name!r}; there are {', '.join(PEERS)}, or give MODULE:CLASS")
-    kind = getattr(import_module(module), attribute)
-    if not issubclass(kind, Peer):
-        raise ValueError(f"{name} is no bench.contract.Peer")
+    kind = getattr(import_module(module), attribute, None)
+    if not isinstance(kind, type) or not issubclass(kind, Peer):
+        raise ValueError(f"{name}: {module} has no class {attribute} that is a bench.contract.Peer")
     return kind

@@ -206,6 +206,9 @@ def test_every_peer_can_be_named_without_its_library(name: str) -> None:
 def test_an_unknown_peer_is_refused() -> None:
     with pytest.raises(ValueError, match="no peer 'hnsw'; there are"):
         peer_class("hnsw")
+    for name in ("bench.pin:Nobody", "bench.pin:pin_core", "bench.pin:os"):
+        with pytest.raises(ValueError, match="that is a bench.contract.Peer"):
+            peer_class(name)
 
 
 @pytest.mark.parametrize("metric", ["l2", "cosine", "ip"])

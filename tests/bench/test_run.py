@@ -258,6 +258,7 @@ def test_settings_that_are_timed_are_those_on_the_front() -> None:
         ("[[peer]]\nname = 'x'", "names no data"),
         ("data = ['toy']\nround = 3\n[[peer]]\nname = 'x'", "unknown key 'round'"),
         ("data = ['toy']\n[[peer]]\nname = 'x'\nsettings = {}", "unknown key 'settings'"),
+        ("data = ['toy']\n[[peer]]\nsearch = {}", "peer 1 has no name"),
         ("data = ['toy']\nrounds = 0\n[[peer]]\nname = 'x'", "rounds = 0, expected"),
         ("data = ['toy']\nmodes = ['bulk']\n[[peer]]\nname = 'x'", "mode 'bulk'"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import warnings
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 import typer
 
-from vecrecall.cli.exits import BAD, DONE, INTERRUPTED, NO, Commands, run, watched_target
+from vecrecall.cli.exits import BAD, DONE, FAULT, INTERRUPTED, NO, Commands, run, watched_target
 from vecrecall.errors import CorruptIndexError, IndexFileError
 
 
@@ -137,3 +138,26 @@ def test_a_reader_that_has_gone_ends_a_command_quietly(writing: str) -> None:
         process.stdin.write(b"now\n")
         process.stdin.close()
         assert (process.stderr.read(), process.wait()) == (b"", DONE)
+
+
+def test_an_interrupt_that_a_compiler_turns_into_an_error_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    def work() -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise RuntimeError("no compiled object yet") from None
+
+    assert run(app_of(work), ["work"]) == INTERRUPTED
+    assert capsys.readouterr() == ("", "vecrecall: interrupted\n")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_fault_has_a_traceback_and_a_code_of_its_own() -> None:
+    code = "from vecrecall.cli import main\nmain.run = lambda app, arguments: 1 / 0\nmain.main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == FAULT == 70 and "ZeroDivisionError" in done.stderr
+
+
+def test_the_package_is_a_program() -> None:
+    done = subprocess.run([sys.executable, "-m", "vecrecall", "--version"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("vecrecall ")

@@ -255,3 +255,55 @@ def test_of_a_search_of_the_truth_all_is_found(
         out = tmp_path / f"found{suffix}"
         assert command("search", tmp_path / "index.vr", tmp_path / "set.hdf5", "--out", out).code == 0
         assert command("recall", out, tmp_path / "set.hdf5", "--target", 1).out.startswith("recall@10 1.0000 by ")
+
+
+def test_rows_of_a_truth_get_the_ids_that_the_index_was_given(command: Command, files: Path) -> None:
+    names = np.arange(10) * 7 + 2
+    write_answers(files / "named.npz", hits_of(np.where(FOUND < 0, -1, names[FOUND]), REACHED), None)
+    line = ("recall", files / "named.npz", files / "truth.ivecs", "-k", 3)
+    unknown = command(*line)
+    assert "numbers rows, and hardly any of these numbers is among the ids" in unknown.err
+    (files / "names.txt").write_text("\n".join(map(str, names)))
+    facts = measured(command(*line, "--ids", files / "names.txt", "--json"))
+    assert facts["recall"] == pytest.approx(BY_ID)
+    rows = np.zeros((10, 2), np.float32)
+    write_hdf5(files / "own.hdf5", Dataset(rows=rows, queries=rows[:4], neighbors=IDS, ids=names, metric="l2"))
+    facts = measured(command("recall", files / "named.npz", files / "own.hdf5", "-k", 3, "--json"))
+    assert facts["recall"] == pytest.approx(BY_ID)
+    texts = [f"d{name}" for name in names]
+    write_answers(files / "texts.jsonl", hits_of(np.array([*texts, None], object)[FOUND], REACHED), None)
+    (files / "texts.txt").write_text("\n".join(texts))
+    line = ("recall", files / "texts.jsonl", files / "truth.ivecs", "-k", 3, "--ids", files / "texts.txt", "--json")
+    assert measured(command(*line))["recall"] == pytest.approx(BY_ID)
+
+
+@pytest.mark.parametrize(
+    ("truth", "n", "message"),
+    [("truth.ivecs", 5, "truth.ivecs: names row 9, but there are 5 ids"), ("truth.npz", 10, "holds ids, not numbers")],
+)
+def test_ids_that_do_not_fit_a_truth_are_refused(
+    command: Command, files: Path, truth: str, n: int, message: str
+) -> None:
+    (files / "names.txt").write_text("\n".join(map(str, range(n))))
+    done = command("recall", files / "found.npz", files / truth, "-k", 3, "--ids", files / "names.txt")
+    assert (done.code, done.out) == (2, "") and message in done.err
+
+
+def test_a_truth_that_answers_beat_is_refused(command: Command, files: Path) -> None:
+    """By distance all that is nearer counts as found: the truth of other rows flattered any answer."""
+    write_answers(files / "near.npz", hits_of((IDS + 11) % 40, DISTANCES / 2), None)
+    done = command("recall", files / "near.npz", files / "truth.npz", "-k", 3)
+    assert (done.code, done.out) == (2, "")
+    assert "truth.npz: truth has its neighbour" in done.err and "of other rows" in done.err
+
+
+def test_places_that_fill_up_a_truth_of_scores_are_missing(command: Command, files: Path) -> None:
+    ids = np.array([[0, 1, 7], [5, 3, 4]])
+    found = np.array([[0, 1, -1], [5, -1, -1]])
+    distances = np.array([[-2.0, -1, 0], [-4, 0, 0]], np.float32)
+    reached = np.array([[-2.0, -1, np.inf], [-4, np.inf, np.inf]], np.float32)
+    write_ground_truth(files / "filled.gt", ids, -distances)
+    write_answers(files / "all.npz", hits_of(found, reached), None)
+    done = command("recall", files / "all.npz", files / "filled.gt", "-k", 3)
+    assert done.code == 0 and "recall@3 1.0000 by distance" in done.out
+    assert "3 places have a score of 0" in done.err

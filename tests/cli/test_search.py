@@ -225,7 +225,7 @@ def test_bad_options_are_one_line_and_write_nothing(
     ("given", "message"),
     [
         (np.zeros((2, 5)), "has 5 columns, the index holds vectors of 12"),
-        (np.where(np.arange(4100)[:, None] == 4099, np.inf, np.ones(12)), "row 4099, column 0 is inf"),
+        (np.where(np.arange(4100)[:, None] == 4099, np.inf, np.ones(12)), "query 4099, column 0 is inf"),
     ],
 )
 def test_bad_queries_are_refused_by_their_row_in_the_file(

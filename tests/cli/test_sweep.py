@@ -30,6 +30,7 @@ class Files:
         np.save(folder / "rows.npy", X)
         np.save(folder / "queries.npy", Q)
         np.save(folder / "half.npy", Q.astype(np.float16))
+        np.save(folder / "narrow.npy", Q[:, :9])
         for metric in ("l2", "cosine"):
             truth = vr.Exact.build(X, metric=metric).search(Q, 20)
             whole = vr.io.Dataset(
@@ -261,6 +262,8 @@ def test_bad_input_is_one_line_and_exit_code_2(
         (("--qrels", "texts.txt"), "its judgements name document 'd7', but the ids of the index are numbers"),
         (("--truth", "rows.npy"), "holds no neighbours"),
         (("--csv", "t.x", "--parquet", "./t.x"), "was given for two files to write"),
+        (("--queries", "narrow.npy"), "narrow.npy: has 9 columns, the index holds vectors of 16"),
+        (("--queries", "asked.npz"), "is a sparse"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_built(
@@ -319,3 +322,25 @@ def test_help_names_every_option(command: Callable[..., Any]) -> None:
     assert done.code == 0
     for option in ("--queries", "--truth", "--qrels", "--ef", "--nprobe", "--target", "--json", "--plot", "--limit"):
         assert option in done.out
+
+
+def test_a_row_that_is_refused_has_the_number_that_it_has_in_the_file(
+    command: Callable[..., Any], tmp_path: Path
+) -> None:
+    holed = X.copy()
+    holed[700, 3] = np.nan
+    np.save(tmp_path / "holed.npy", holed)
+    done = command("sweep", tmp_path / "holed.npy", *FAST)
+    assert done.code == 2 and "holed.npy: row 700, column 3 is nan" in done.err
+    asked = Q.copy()
+    asked[3, 5] = np.inf
+    vr.io.write(tmp_path / "set.hdf5", vr.io.Dataset(rows=X, queries=asked, metric="l2"))
+    done = command("sweep", tmp_path / "set.hdf5", *FAST)
+    assert done.code == 2 and "set.hdf5: query 3, column 5 is inf" in done.err
+
+
+def test_queries_that_are_rows_are_noticed(command: Callable[..., Any], tmp_path: Path) -> None:
+    np.save(tmp_path / "some.npy", X[:80])
+    vr.Exact.build(X).save(tmp_path / "index.vr")
+    done = command("sweep", tmp_path / "index.vr", "--queries", tmp_path / "some.npy", *FAST)
+    assert done.code == 0 and "80 of 80 queries have a neighbour at distance 0" in done.err

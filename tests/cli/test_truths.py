@@ -13,6 +13,7 @@ import scipy.sparse as sp
 
 import vecrecall as vr
 from tests.cli.conftest import Command
+from vecrecall.io.sparse_set import write_sparse_set
 
 RNG = np.random.default_rng(0)
 N = 300
@@ -125,6 +126,33 @@ def test_a_sparse_truth_of_ids_alone_is_checked(command: Command, swept: Swept) 
     assert done.code == 2 and "wrong.ivecs: its neighbours are not the nearest by ip" in done.err
 
 
+@pytest.mark.parametrize("form", ["scores", "ids", "folder"])
+def test_rows_that_fill_up_a_sparse_truth_are_no_neighbours(form: str, command: Command, swept: Swept) -> None:
+    """Exact search itself had a recall of 0.6 beside them."""
+    docs = sp.csr_array(np.eye(20, dtype=np.float32).repeat(3, axis=0))
+    queries = sp.csr_array(np.eye(20, dtype=np.float32) * 2)  # three documents each
+    exact = vr.Exact.build(docs).search(queries)
+    assert exact.counts.max() == 3
+    full = np.where(exact.ids < 0, (exact.ids.max(axis=1, keepdims=True) + np.arange(10) - 2) % 60, exact.ids)
+    scores = np.where(exact.ids < 0, 0, exact.scores).astype(np.float32)
+    sp.save_npz("docs.npz", sp.csr_matrix(docs))
+    sp.save_npz("sparse.npz", sp.csr_matrix(queries))
+    line = ("docs.npz", "--queries", "sparse.npz", "--truth")
+    if form == "scores":
+        np.savez("truth.npz", neighbors=full, scores=scores)
+        line = (*line, "truth.npz", "--truth-ids", "rows")
+    elif form == "ids":
+        vr.io.write("truth.ivecs", vr.io.Dataset(neighbors=full.astype(np.int32)))
+        line = (*line, "truth.ivecs")
+    else:
+        given = vr.io.Dataset(docs, queries, full.astype(np.int32), -scores, "ip")
+        write_sparse_set("set", given)
+        line = ("set",)
+        assert vr.io.read("set").neighbors.tolist() == exact.ids.tolist()
+    found = swept(*line, "--engine", "exact")
+    assert found["rows"][0]["recall"] == 1 and found["by"] == ("id" if form == "ids" else "distance")
+
+
 def test_truth_and_judgements_beside_the_queries_are_taken(command: Command, swept: Swept) -> None:
     vr.Exact.build(X).save("index.vr")
     truth = vr.Exact.build(X).search(Q)
@@ -157,7 +185,7 @@ def test_bad_queries_are_not_blamed_on_the_truth(command: Command, swept: Swept)
     for build in (vr.Exact.build, vr.HNSW.build):
         build(X).save("index.vr")
         done = command("sweep", "index.vr", "--queries", "bad.npy", "--truth", "truth.ivecs")
-        assert done.code == 2 and "bad.npy: row 3, column 2 is nan" in done.err
+        assert done.code == 2 and "bad.npy: query 3, column 2 is nan" in done.err
 
 
 @pytest.mark.parametrize(

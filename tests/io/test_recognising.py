@@ -11,7 +11,7 @@ import pytest
 
 import vecrecall as vr
 from tests.io.samples import FILES, SAMPLES, assert_equal
-from vecrecall.io import recognise
+from vecrecall.io import Dataset, read, recognise, write
 
 AMBIGUOUS = {
     "fvecs": "fvecs or ivecs",
@@ -152,3 +152,11 @@ def test_formats_and_options_that_there_are_not_are_refused(
     path = SAMPLES["fbin"].write(tmp_path, "fbin")
     with pytest.raises(error, match=message):
         vr.io.read(path, **call)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("n", [35_615, 0x00088B1F])
+def test_a_count_that_begins_as_gzip_does_is_a_count(tmp_path: Path, n: int) -> None:
+    rows = np.arange(n, dtype=np.uint8)[:, None]
+    write(tmp_path / "rows.u8bin", Dataset(rows=rows))
+    assert (tmp_path / "rows.u8bin").read_bytes()[:2] == b"\x1f\x8b"
+    assert np.array_equal(read(tmp_path / "rows.u8bin").rows, rows)

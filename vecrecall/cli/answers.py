@@ -12,7 +12,7 @@ the fourth title is "code distance", and an object and an archive have "exact_di
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,8 @@ class Answers:
         Whether the file has no names of queries.
     of_rows : bool
         Whether the ids are numbers of rows, as in files of benchmarks, and not those of an index that was searched.
+    row_ids : ndarray or sequence, or None
+        The ids that the file gives to the rows which it numbers.
     """
 
     names: list[str]
@@ -63,6 +65,7 @@ class Answers:
     exact_distances: bool = True
     numbered: bool = False
     of_rows: bool = False
+    row_ids: Any = None
 
     @property
     def width(self) -> int:
@@ -73,6 +76,17 @@ class Answers:
         """Return k ids and distances of some queries, at most `width`; position -1 is a query that found nothing."""
         at, missing = np.array(positions, np.int64), -1 if self.ids.dtype.kind == "i" else None
         return _taken(self.ids, at, k, missing), _taken(self.distances, at, k, np.inf)
+
+    def named(self, row_ids: Any, path: Path) -> Answers:
+        """Return answers that number rows with the ids that these have; `path` is for messages."""
+        names = np.asarray(row_ids)
+        last = self.ids.max(initial=-1)
+        if last >= len(names):
+            raise ValueError(f"{path}: names row {last}, but there are {len(names)} ids; give those of all rows")
+        plain = names.dtype.kind in "iu"
+        ids = np.full(self.ids.shape, -1 if plain else None, np.int64 if plain else object)
+        ids[self.ids >= 0] = (names if plain else names.astype(str).astype(object))[self.ids[self.ids >= 0]]
+        return replace(self, ids=ids, of_rows=False)
 
 
 def _taken(table: Any, at: NDArray[np.int64], k: int, missing: Any) -> Any:
@@ -178,7 +192,7 @@ def answers_of(dataset: Dataset, path: Path) -> Answers:
     distances = None if dataset.distances is None else np.asarray(dataset.distances, np.float64)
     return Answers(
         names, ids, distances, whole=True, exact_distances=dataset.attributes.get("exact_distances") is not False,
-        numbered=dataset.query_ids is None, of_rows=not alone,
+        numbered=dataset.query_ids is None, of_rows=not alone, row_ids=dataset.ids,
     )  # fmt: skip
 
 

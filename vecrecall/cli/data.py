@@ -40,7 +40,7 @@ make = typer.Typer(
 )
 app.add_typer(make, name="make")
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON in place of words.")]
 Rows = Annotated[int, typer.Option(help="Rows.")]
 Dim = Annotated[int, typer.Option(help="Dimensions of a vector.")]
 Intrinsic = Annotated[int, typer.Option(help="Dimension of the subspace that the vectors lie in.")]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,11 +17,11 @@ from typer.main import get_command
 
 from vecrecall.errors import VecrecallError
 
-DONE, NO, BAD, INTERRUPTED = 0, 1, 2, 130
+DONE, NO, BAD, FAULT, INTERRUPTED = 0, 1, 2, 70, 130
 
 EPILOG = (
     "Exit codes: 0 done; 1 the answer is no (a check failed, a target recall was not reached); 2 bad input or usage; "
-    "130 interrupted."
+    "70 a fault of the program; 130 interrupted."
 )
 
 _MISSED = "was not reached"  # in the words of `vecrecall.curve`
@@ -46,8 +48,9 @@ def run(app: typer.Typer, arguments: Sequence[str]) -> int:
     What is wrong with the input is one line on the error stream, and so is a warning. A reader that has gone, such
     as ``head``, had what it wanted: that is no error. A fault of the program itself is raised.
     """
+    interrupted: list[int] = []
     try:
-        with _warnings_as_lines():
+        with _warnings_as_lines(), _noted_interrupt() as interrupted:
             code = get_command(app).main(list(arguments), prog_name="vecrecall", standalone_mode=False)
         if code == INTERRUPTED:  # before the command began, as some versions of typer say it
             raise _Interrupted
@@ -73,7 +76,31 @@ def run(app: typer.Typer, arguments: Sequence[str]) -> int:
     except KeyError as error:
         return _said(str(error.args[0] if error.args else error))
     except (VecrecallError, ValueError, TypeError, ImportError) as error:
-        return _said(str(error))
+        return _said("interrupted", INTERRUPTED) if interrupted else _said(str(error))
+    except Exception:
+        if interrupted:  # a compiler makes an error of its own of it
+            return _said("interrupted", INTERRUPTED)
+        raise
+
+
+@contextmanager
+def _noted_interrupt() -> Iterator[list[int]]:
+    """Yield a list that is empty until Ctrl-C is pressed, which is raised as ever."""
+    noted: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
+        yield noted
+        return
+
+    def note(number: int, frame: Any) -> None:
+        noted.append(number)
+        signal.default_int_handler(number, frame)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vecrecall.io.dataset import Dataset
 
 # how messages begin that name an argument of Python: on the command line it was a file, or names in a file
-_ARGUMENT = re.compile(r"(?:[XDQ]|(?P<names>ids)) ")
+_ARGUMENT = re.compile(r"(?:[XD]|(?P<queries>Q)|(?P<names>ids)) ")
 
 
 def read_data(path: Path, form: str | None, option: str = "--format", **options: Any) -> Dataset:
@@ -107,7 +107,10 @@ def about(path: Path, ids: Path | None = None) -> Iterator[None]:
             raise
         if argument["names"]:
             raise ValueError(f"{ids or path}: {message}") from error
-        raise ValueError(f"{path}: {message[argument.end() :]}") from error
+        said = message[argument.end() :]
+        if argument["queries"]:  # a file may hold rows and queries
+            said = re.sub("^row ", "query ", said)
+        raise ValueError(f"{path}: {said}") from error
 
 
 def _holdings(dataset: Dataset) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Annotated
 
@@ -16,7 +17,7 @@ from vecrecall import __version__
 from vecrecall.cli import data
 from vecrecall.cli.bench import bench
 from vecrecall.cli.build import build
-from vecrecall.cli.exits import EPILOG, Commands, run
+from vecrecall.cli.exits import EPILOG, FAULT, Commands, run
 from vecrecall.cli.info import info
 from vecrecall.cli.recall import recall
 from vecrecall.cli.search import search
@@ -69,4 +70,9 @@ def _root(
 
 def main() -> None:
     """Run the command line of this process and exit with its code."""
-    sys.exit(run(app, sys.argv[1:]))
+    try:
+        code = run(app, sys.argv[1:])
+    except Exception:
+        traceback.print_exc()
+        code = FAULT  # 1 would be an answer
+    sys.exit(code)

@@ -17,10 +17,18 @@ if TYPE_CHECKING:
 
 _RESULTS = "What a search found: a file of `vecrecall search --out`, an ivecs, truth or HDF5 file, or a TREC run."
 _TRUTH = "The true neighbours, in any of these forms."
+_IDS = (
+    "Ids of the index by row, as given to build, where TRUTH numbers rows (files of benchmarks do). Default: those in "
+    "TRUTH; else the numbers themselves."
+)
 _BY = (
     "What makes an answer right: being as near as the k-th true neighbour, or being one. Default: distance, where both "
     "files have some, and none of codes."
 )
+
+
+_A_SCORE = -1e-3  # a distance below is a score, negated; those by cosine may be below 0 by rounding
+_HARDLY_ANY = 0.1  # of the true neighbours by id: so few that ids may mean something else
 
 
 class By(str, Enum):
@@ -35,6 +43,7 @@ def recall(
     truth: Annotated[Path, typer.Argument(metavar="TRUTH", help=_TRUTH)],
     k: Annotated[int, typer.Option("-k", help="Places of both that are looked at.")] = 10,
     by: Annotated[By | None, typer.Option(help=_BY)] = None,
+    ids: Annotated[Path | None, typer.Option("--ids", help=_IDS)] = None,
     interval: Annotated[
         float | None, typer.Option(help="Level, such as 0.95, of a bootstrap interval over the queries.")
     ] = None,
@@ -59,24 +68,35 @@ def recall(
     Example: vecrecall recall found.npz sift-128-euclidean.hdf5 -k 10 --interval 0.95
     """
     from vecrecall.cli.answers import read_answers
-    from vecrecall.inputs import as_count, as_recall, as_seed
+    from vecrecall.inputs import as_count, as_recall, as_seed, warn_user
     from vecrecall.measure.recall import recall as recall_of
 
     k = as_count(k, "-k")
     target, seed = None if target is None else as_recall(target, "--target"), as_seed(seed)
     found = read_answers(results, results_format, "--results-format")
     true = read_answers(truth, truth_format, "--truth-format", squared=squared)
+    true = _named(true, truth, ids, found)
     for path, answers in ((results, found), (truth, true)):
         _refuse_narrow(path, answers, k)
     measure = _measure(by, (results, found), (truth, true))
     positions, n_unanswered = _matched(results, found, truth, true)
-    ids, distances = found.at(positions, k)
+    found_ids, distances = found.at(positions, k)
     true_ids, true_distances = true.at(range(len(true.names)), k)
-    ids, true_ids = _of_one_kind(ids, true_ids)
+    n_fillers = _drop_fillers(true_ids, true_distances)
+    if n_fillers:
+        warn_user(f"{truth}: {n_fillers} places have a score of 0; they fill it up, and are taken as missing")
+    found_ids, true_ids = _of_one_kind(found_ids, true_ids)
     if measure is By.distance:
-        _refuse_unlike(results, ids, distances, truth, true_ids, true_distances)
-    pair: Any = ((ids, distances), (true_ids, true_distances)) if measure is By.distance else (ids, true_ids)
+        _refuse_unlike(results, found_ids, distances, truth, true_ids, true_distances)
+        _refuse_beaten(distances, truth, true_distances)
+    pair: Any = ((found_ids, distances), (true_ids, true_distances))
+    pair = pair if measure is By.distance else (found_ids, true_ids)
     measured: Any = recall_of(*pair, k=k, by=measure.value, per_query=True, interval=interval, seed=seed)
+    if measure is By.id and true.of_rows and not found.of_rows and measured.value < _HARDLY_ANY:
+        warn_user(
+            f"{truth}: numbers rows, and hardly any of these numbers is among the ids of {results}; if the index was "
+            "built with ids of its own, give --ids"
+        )
     facts = {
         "recall": measured.value, "k": k, "by": measure.value, "queries": len(true.names),
         "unanswered": n_unanswered, "level": interval, "low": measured.low, "high": measured.high, "target": target,
@@ -152,6 +172,39 @@ def _refuse_unlike(
             f"{results}: has the same first neighbours as {truth} at other distances ({one[first]:g} and "
             f"{other[first]:g}), so that they cannot be compared: another metric, or squared; give --by id"
         )
+
+
+def _refuse_beaten(distances: Any, truth: Path, true_distances: Any) -> None:
+    from vecrecall.matching import refuse_beaten
+
+    try:
+        refuse_beaten(distances, true_distances)
+    except ValueError as error:
+        raise ValueError(f"{truth}: {error}; or --by id") from None
+
+
+def _drop_fillers(ids: NDArray[Any], distances: NDArray[Any] | None) -> int:
+    """Make places missing whose score is 0, where all others are above: sparse truth is filled up with such rows."""
+    import numpy as np
+
+    if distances is None:
+        return 0
+    known = distances[np.isfinite(distances)]
+    if len(known) == 0 or known.max() != 0 or known.min() > _A_SCORE:
+        return 0
+    fillers = distances == 0
+    ids[fillers], distances[fillers] = -1 if ids.dtype.kind == "i" else None, np.inf
+    return int(fillers.sum())
+
+
+def _named(true: Answers, truth: Path, ids: Path | None, found: Answers) -> Answers:
+    """The truth by ids of the index, where something says which row has which."""
+    from vecrecall.cli.inputs import read_names
+
+    if ids is not None and not true.of_rows:
+        raise ValueError(f"{truth}: holds ids, not numbers of rows; leave --ids out")
+    names = read_names(ids) if ids is not None else None if found.of_rows else true.row_ids
+    return true if names is None else true.named(names, truth)
 
 
 def _of_one_kind(ids: NDArray[Any], true: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:

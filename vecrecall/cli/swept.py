@@ -132,7 +132,11 @@ def _of_data(wanted: Wanted) -> Subject:
     if wanted.queries is not None or beside is not None:
         queries, names = _first(wanted.limit, *queries_of(asked, wanted.queries or wanted.source))
     else:
+        with about(wanted.source):
+            _check(rows)
         rows, ids, queries, names = _held_out(rows, ids, wanted, notes)
+    with about(wanted.queries or wanted.source):
+        _check(queries, rows)
     engine = _engine(rows, wanted)
     settings = _settings(engine, wanted)
     numbers = ids is None or np.asarray(ids).dtype.kind in "iu"
@@ -144,6 +148,22 @@ def _of_data(wanted: Wanted) -> Subject:
     return Subject(
         index, queries, names, qrels=qrels, settings=settings, build_s=build_s, notes=notes, beside=beside
     )
+
+
+def _check(vectors: Any, rows: Any = None) -> None:
+    """Refuse, before anything is built, vectors that cannot be rows, or cannot be queries to some rows."""
+    from vecrecall.csr import as_csr, as_sparse_queries
+    from vecrecall.inputs import as_queries, as_rows
+
+    if rows is None:
+        if hasattr(vectors, "nnz"):
+            as_csr(vectors)
+        else:
+            as_rows(vectors)
+    elif hasattr(rows, "nnz"):
+        as_sparse_queries(vectors, rows.shape[1])
+    else:
+        as_queries(vectors, rows.shape[1])
 
 
 def _metric(dataset: Dataset, wanted: Wanted, notes: list[str]) -> str:

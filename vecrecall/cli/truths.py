@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vecrecall.cli.answers import Answers, as_text
-from vecrecall.cli.engines import TruthIds
+from vecrecall.cli.engines import SPARSE, TruthIds
 from vecrecall.cli.inputs import about
 
 if TYPE_CHECKING:
@@ -53,6 +53,9 @@ def take_truth(subject: Subject, answers: Answers, path: Path, asked: Path, k: i
     slots = (_slots_of_rows if of_rows else _slots_of_ids)(index, found, path)
     ids = index._ids.outer(slots)
     rows = _dense_rows(index)
+    if index.kind in SPARSE:
+        with about(asked):
+            _drop_fillers(subject, ids, distances)
     if rows is not None:
         from vecrecall.exact.search import distances_of
 
@@ -60,7 +63,7 @@ def take_truth(subject: Subject, answers: Answers, path: Path, asked: Path, k: i
             queries, _ = as_queries(subject.queries, index.dim)
         distances = distances_of(rows, queries, slots, index.metric)
     with about(asked):
-        near = _exactly(subject, k)
+        near = _exactly(index, subject.queries[:_ASKED], max(k, min(_DEEP, len(index))))
     if near is None:
         subject.notes.append(f"{path} was not compared with exact search: the index keeps no rows")
         distances = None  # those of answers are of codes
@@ -126,6 +129,20 @@ def _as_numbers(found: NDArray[Any], path: Path, since: str) -> NDArray[np.int64
     return numbers
 
 
+def _drop_fillers(subject: Subject, ids: NDArray[Any], distances: NDArray[Any] | None) -> None:
+    """Make places missing whose row shares no column with the query: files fill up with them, searches do not."""
+    scored = None if distances is None else distances == 0
+    doubtful = np.arange(len(ids)) if scored is None else np.flatnonzero(scored.any(axis=1))
+    near = _exactly(subject.index, subject.queries[doubtful], ids.shape[1]) if len(doubtful) else None
+    missing = -1 if ids.dtype.kind == "i" else None
+    for row, found in zip(doubtful, () if near is None else near.ids.tolist()):
+        if missing in found:  # else there are as many answers as places
+            fillers = [name not in found for name in ids[row].tolist()]
+            ids[row, fillers] = missing
+            if distances is not None:
+                distances[row, fillers] = np.inf
+
+
 def _dense_rows(index: Any) -> NDArray[Any] | None:
     """The rows of an index, by slot; None where they are sparse or not kept."""
     if index.kind == "exact":
@@ -135,17 +152,15 @@ def _dense_rows(index: Any) -> NDArray[Any] | None:
     return None if kept is None else kept.values[: kept.n, : kept.dim]
 
 
-def _exactly(subject: Subject, k: int) -> Any:
-    """What exact search finds for the first queries, deeper than k; None where the index keeps no rows."""
+def _exactly(index: Any, some: Any, k: int) -> Any:
+    """What exact search finds; None where the index keeps no rows."""
     from vecrecall.threads import n_threads
     from vecrecall.tuning import Tunable
 
-    index, some = subject.index, subject.queries[:_ASKED]
-    depth = max(k, min(_DEEP, len(index)))
     if not isinstance(index, Tunable):
-        return index.search(some, depth)
+        return index.search(some, k)
     queries, _ = index._checked_queries(some)
-    return index._exact_answer(queries, depth, n_threads(None))
+    return index._exact_answer(queries, k, n_threads(None))
 
 
 def _distances_among(near: Any, ids: NDArray[Any]) -> NDArray[np.float64]:

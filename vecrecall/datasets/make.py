@@ -228,7 +228,7 @@ def learned_sparse(
     """
     from vecrecall.datasets.sparse import generate
 
-    rows, queries = generate(n, n_queries, seed)
+    rows, queries = generate(n, n_queries, seed, progress=progress)
     source = _command("learned-sparse", n=n, queries=n_queries, seed=seed)
     return _with_truth(Dataset(rows, queries, metric="ip", attributes={"source": source}), progress)
 

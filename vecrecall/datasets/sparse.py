@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from vecrecall.inputs import as_count, as_seed
+from vecrecall.progress import progress_bar
 
 VOCABULARY = 30_522
 GROUP_SIZE = 16  # documents in a group, mean
@@ -45,6 +46,7 @@ DOCUMENT_TERMS, DOCUMENT_SPREAD = 112.0, 0.35  # log-normal: the mean is about 1
 QUERY_TERMS, QUERY_SPREAD = 41.6, 0.25  # about 43
 NOISE = 1.3  # of what a query sees of a weight, the standard deviation of the logarithm
 OWN = 0.75  # share of a query's terms that its document has
+BLOCK = 4_096  # documents drawn in one call of a kernel, which Ctrl-C waits for
 DECAY = 7.1  # places of a query over which a weight falls by e
 
 
@@ -123,6 +125,8 @@ def _document_sizes(n: int, seed: int, sizes: NDArray[np.int64]) -> None:
 
 @njit(cache=True)
 def _fill_documents(
+    first: int,
+    end: int,
     seed: int,
     n_groups: int,
     zipf: NDArray,
@@ -131,9 +135,9 @@ def _fill_documents(
     terms: NDArray[np.int32],
     weights: NDArray[np.float32],
 ) -> None:
-    """Draw the terms of each document, each term once, until it has as many as it wants."""
+    """Draw the terms of some documents, each term once, until each has as many as it wants."""
     last = np.full(VOCABULARY, -1, np.int64)  # the last document that took a term
-    for row in range(len(indptr) - 1):
+    for row in range(first, end):
         state = _stream(seed, 0, row)
         _size(state, DOCUMENT_TERMS, DOCUMENT_SPREAD)
         group = _group(state, n_groups)
@@ -205,7 +209,9 @@ def _matrix(terms: NDArray, weights: NDArray, indptr: NDArray, names: NDArray[np
     return matrix
 
 
-def generate(n: int, n_queries: int = 1_000, seed: int = 7) -> tuple[sparse.csr_array, sparse.csr_array]:
+def generate(
+    n: int, n_queries: int = 1_000, seed: int = 7, *, progress: bool = False
+) -> tuple[sparse.csr_array, sparse.csr_array]:
     """Generate documents and queries.
 
     Parameters
@@ -215,6 +221,8 @@ def generate(n: int, n_queries: int = 1_000, seed: int = 7) -> tuple[sparse.csr_
     n_queries : int, default 1,000
         Queries are made of documents of this collection, so they differ with `n`.
     seed : int, default 7
+    progress : bool, default False
+        Show a progress bar on a terminal.
 
     Returns
     -------
@@ -241,7 +249,11 @@ def generate(n: int, n_queries: int = 1_000, seed: int = 7) -> tuple[sparse.csr_
     _document_sizes(n, seed, indptr[1:])
     np.cumsum(indptr, out=indptr)
     terms, weights = np.empty(indptr[-1], np.int32), np.empty(indptr[-1], np.float32)
-    _fill_documents(seed, n_groups, zipf, rarity, indptr, terms, weights)
+    with progress_bar("documents", n, progress) as show:
+        for first in range(0, n, BLOCK):
+            end = min(first + BLOCK, n)
+            _fill_documents(first, end, seed, n_groups, zipf, rarity, indptr, terms, weights)
+            show(end)
     rows = [_query(row, seed, n_groups, zipf, rarity, indptr, terms, weights) for row in range(n_queries)]
     query_indptr = np.cumsum([0, *(len(row[0]) for row in rows)])
     query_terms = np.concatenate([row[0] for row in rows])

@@ -16,14 +16,27 @@ from vecrecall.replacing import replacing
 
 LONGEST_LINE = 1 << 28  # bytes; what is longer is no file of lines
 
-_GZIP = b"\x1f\x8b"
+_GZIP = b"\x1f\x8b\x08"  # its only method, deflate, included
+_PEEK = 1 << 12
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def is_packed(path: str | os.PathLike[str]) -> bool:
-    """Whether a file begins as gzip does."""
+    """Whether a file begins as gzip does, and goes on so if its name does not say it.
+
+    A count of rows may begin with the same bytes.
+    """
     with open(path, "rb") as file:
-        return file.read(len(_GZIP)) == _GZIP
+        head = file.read(_PEEK)
+    if not head.startswith(_GZIP):
+        return False
+    if os.fspath(path).endswith(".gz"):
+        return True
+    try:
+        zlib.decompressobj(wbits=31).decompress(head, _PEEK)
+    except zlib.error:
+        return False
+    return True
 
 
 @contextmanager

@@ -33,7 +33,8 @@ def read_npz(path: str | os.PathLike[str]) -> Dataset:
     ----------
     path : path-like
         What `scipy.sparse.save_npz` wrote of a CSR matrix; or arrays named rows (or train), queries (or test),
-        neighbors, distances, ids, query_ids, metric; or one array of any name, which is the rows.
+        neighbors, distances (or scores, which are negated), ids, query_ids, metric; or one array of any name, which is
+        the rows.
 
     Returns
     -------
@@ -62,6 +63,8 @@ def read_npz(path: str | os.PathLike[str]) -> Dataset:
         arrays = {"rows": next(iter(arrays.values()))}
     parts: dict[str, Any] = {}
     attributes: dict[str, Any] = {}
+    if "distances" not in arrays and _are_scores(arrays.get("scores"), arrays.get("neighbors")):
+        arrays["distances"] = -arrays.pop("scores")
     for name, array in arrays.items():
         part = _NAMES.get(name, name)
         if part in parts:
@@ -133,6 +136,11 @@ def _arrays_of(path: str) -> dict[str, NDArray[Any]]:
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, OSError) as error:
             raise DataFileError(f"{path}: torn or damaged archive ({error}); fetch it again") from None
     return arrays
+
+
+def _are_scores(scores: NDArray[Any] | None, neighbors: NDArray[Any] | None) -> bool:
+    """Whether an array holds the scores of neighbours: greater is nearer."""
+    return scores is not None and neighbors is not None and scores.dtype.kind == "f" and scores.shape == neighbors.shape
 
 
 def _sparse(path: str | os.PathLike[str], arrays: dict[str, NDArray[Any]]) -> csr_array:

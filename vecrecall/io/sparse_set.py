@@ -91,6 +91,8 @@ def read_sparse_set(path: str | os.PathLike[str]) -> Dataset:
     ----------
     path : path-like
         A folder with one base*.csr, one queries*.csr (both may be packed, .csr.gz) and, if truth is wanted, one *.gt.
+        Where fewer rows than it has places share a column with a query, it may be filled up with others of score 0:
+        these are missing (-1) in what is returned.
 
     Returns
     -------
@@ -128,7 +130,8 @@ def read_sparse_set(path: str | os.PathLike[str]) -> Dataset:
             f"{truth_file}: answers {len(neighbors)} queries, and beside it are {queries.shape[0]}; "
             "it belongs to another set"
         )
-    return Dataset(rows, queries, neighbors, _distances(rows, queries, neighbors, truth.distances), "ip")
+    distances = _distances(rows, queries, neighbors, truth.distances)
+    return Dataset(rows, queries, *_without_fillers(rows, queries, neighbors, distances), "ip")
 
 
 def _distances(rows: Any, queries: Any, neighbors: NDArray[Any], values: Any) -> NDArray[np.floating]:
@@ -139,6 +142,19 @@ def _distances(rows: Any, queries: Any, neighbors: NDArray[Any], values: Any) ->
     query = answered[0]
     score = (queries[[query]] @ rows[[neighbors[query, 0]]].T).sum()
     return np.negative(values) if score * values[query, 0] > 0 else values
+
+
+def _without_fillers(
+    rows: Any, queries: Any, neighbors: NDArray[Any], distances: NDArray[np.floating]
+) -> tuple[NDArray[Any], NDArray[np.floating]]:
+    """Make places missing whose row shares no column with the query: files fill up with them, searches do not."""
+    at, place = np.nonzero((distances == 0) & (neighbors >= 0))
+    shared = abs(rows[neighbors[at, place]]).multiply(abs(queries[at])).sum(axis=1) if len(at) else np.zeros(0)
+    at, place = at[shared == 0], place[shared == 0]
+    if len(at):
+        neighbors, distances = np.array(neighbors), np.array(distances)
+        neighbors[at, place], distances[at, place] = -1, np.inf
+    return neighbors, distances
 
 
 def _only(path: Path, pattern: str) -> Path:

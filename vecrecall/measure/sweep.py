@@ -12,9 +12,9 @@ import numpy as np
 from vecrecall.curve import ENOUGH
 from vecrecall.hits import Hits
 from vecrecall.index import Index
-from vecrecall.inputs import as_count, as_flag, as_queries, as_seed, n_zero_rows, warn_of_zeros
+from vecrecall.inputs import as_count, as_flag, as_queries, as_seed, n_zero_rows, warn_of_zeros, warn_user
 from vecrecall.intervals import as_level, bootstrap
-from vecrecall.matching import shares_found
+from vecrecall.matching import refuse_beaten, shares_found
 from vecrecall.measure.findings import Setting, Sweep
 from vecrecall.measure.grids import grid
 from vecrecall.measure.retrieval import Judged
@@ -24,6 +24,7 @@ from vecrecall.progress import progress_bar
 from vecrecall.threads import n_threads
 from vecrecall.tuning import SearchSettings
 
+_SAME = 1e-6  # of the median distance: what is as near is the same vector
 _AT_FIRST = 9  # queries of the batch that compiles
 
 Counts = int | Iterable[int] | None
@@ -101,12 +102,12 @@ def sweep(
     TypeError, ValueError
         If an argument is not as stated, the index does not have a setting, there are no queries, or there is neither a
         truth nor rows to compute it from; or the truth names ids that the index does not hold, where answers are
-        compared by id.
+        compared by id, or is beaten by the index, where they are by distance.
 
     Warns
     -----
     UserWarning
-        If the index holds less than half of the documents that qrels call relevant.
+        If the index holds less than half of the documents that qrels call relevant, or if most queries are rows of it.
 
     Notes
     -----
@@ -142,7 +143,9 @@ def sweep(
     batch = _batch(index, Q)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of zero queries, once a call
-        true, by, source = true_answers(index, batch, truth, rows, k, n_workers)
+        true, by, source = true_answers(index, batch, truth, rows, k, n_workers, progress)
+    if by == "distance" and index.metric != "ip":
+        _warn_of_rows(true[1])
     judged = None if qrels is None else Judged(qrels, query_ids, true[0], index._ids, k, level, seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -199,6 +202,8 @@ class _Measured:
     ) -> dict[str, Any]:  # fmt: skip
         """Recall, evaluations and what judgements say, by field of `Setting`."""
         hits = self._search(self._batch, threads=self._n_workers, **setting)
+        if by == "distance":
+            refuse_beaten(hits.distances, true[1])
         shares = shares_found(hits, true, by=by)
         low, high = bootstrap(shares, level, seed=seed)
         advance()
@@ -230,6 +235,17 @@ class _Measured:
         )  # fmt: skip
         names = ("p50_us", "p95_us", "p99_us")
         return [dict(zip(names, np.percentile(of, (50, 95, 99)).tolist(), strict=True)) for of in us]
+
+
+def _warn_of_rows(distances: Any) -> None:
+    """Warn if most of the nearest true neighbours are where the query is: any search finds a row that it starts at."""
+    finite = distances[np.isfinite(distances)]
+    n_same = int((np.abs(distances[:, 0]) <= _SAME * np.median(finite)).sum()) if len(finite) else 0
+    if 2 * n_same > len(distances):
+        warn_user(
+            f"{n_same} of {len(distances)} queries have a neighbour at distance 0: they seem to be rows of the index, "
+            "which are found more easily than others; give queries that it does not hold"
+        )
 
 
 def _batch(index: Index, Q: Any) -> Any:

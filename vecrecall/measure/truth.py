@@ -10,11 +10,14 @@ from vecrecall.hits import Hits
 from vecrecall.index import Index
 from vecrecall.inputs import as_rows
 from vecrecall.matching import as_truth
+from vecrecall.progress import progress_bar
 from vecrecall.tuning import Tunable, refuse_other_ids
+
+_BLOCK = 1_024  # queries that exact search is asked together: enough to share work, few enough to show progress
 
 
 def true_answers(
-    index: Index, batch: Any, truth: Any, rows: Any, k: int, n_workers: int
+    index: Index, batch: Any, truth: Any, rows: Any, k: int, n_workers: int, progress: bool = False
 ) -> tuple[tuple[Any, Any], str, str]:
     """((ids, distances), "distance" or "id", where they are from in words)."""
     exact_distances = index._exact_distances() if isinstance(index, Tunable) else True
@@ -30,8 +33,7 @@ def true_answers(
     elif not isinstance(index, Tunable):
         truth, source = index.search(batch, k, threads=n_workers), "exact search, which it is"  # type: ignore[attr-defined]
     else:
-        queries, _ = index._checked_queries(batch)
-        truth, source = index._exact_answer(queries, k, n_workers), "exact search over the rows of the index"
+        truth, source = _by_blocks(index, batch, k, n_workers, progress), "exact search over the rows of the index"
         if truth is None:
             raise ValueError(
                 "no rows are kept to compute the truth from; give truth, or rows that the index was built of"
@@ -42,6 +44,20 @@ def true_answers(
     if given:
         refuse_other_ids(index._ids, true[0], by)
     return true, by, source
+
+
+def _by_blocks(index: Tunable, batch: Any, k: int, n_workers: int, progress: bool) -> tuple[Any, Any] | None:
+    """(ids, distances) by exact search over the rows that an index keeps; None where it keeps none."""
+    n, found = batch.shape[0], []
+    with progress_bar("exact search", n, progress) as show:
+        for first in range(0, n, _BLOCK):
+            queries, _ = index._checked_queries(batch[first : first + _BLOCK])
+            hits = index._exact_answer(queries, k, n_workers)
+            if hits is None:
+                return None
+            found.append(hits)
+            show(min(first + _BLOCK, n))
+    return np.concatenate([hits.ids for hits in found]), np.concatenate([hits.distances for hits in found])
 
 
 def _over_rows(index: Index, batch: Any, rows: Any, k: int, n_workers: int) -> Hits:

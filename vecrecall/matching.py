@@ -92,7 +92,7 @@ def as_truth(truth: Any, n_queries: int, k: int, *, by_distance: bool) -> tuple[
     return (ids[:, :k], distances[:, :k] if by == "distance" else None), by
 
 
-def refuse_beaten(answers: NDArray[np.float64], truth: NDArray[np.float64]) -> None:
+def refuse_beaten(answers: NDArray[np.floating], truth: NDArray[np.floating]) -> None:
     """Refuse a truth that answers to the same queries beat: the k nearest of them are nearer than its k nearest.
 
     By distance whatever is as near as the truth counts as found, so the truth of other rows would flatter any answer.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -273,10 +274,11 @@ def data_facts(results: Results) -> Table:
 
 
 def machine(results: Results) -> Table:
-    """What it was measured on."""
-    return Table(
-        "Machine", ("what", "is"), tuple(results.machine.items()), n_text=2, empty="The record names no machine."
-    )
+    """What it was measured on; of a system its version, without what a distributor or a host calls it."""
+    facts = dict(results.machine)
+    if "system" in facts:
+        facts["system"] = re.sub(r"^(\w+ [\d.]*\d).*", r"\1", facts["system"])
+    return Table("Machine", ("what", "is"), tuple(facts.items()), n_text=2, empty="The record names no machine.")
 
 
 def versions(results: Results) -> Table:

@@ -227,7 +227,7 @@ def main() -> None:
     parser.add_argument("--engines", default=USUAL, help=f"of {', '.join(ENGINES)}")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--queries", type=int, default=1_000)
+    parser.add_argument("--queries", type=int, default=2_000, help="half choose settings, half are timed")
     parser.add_argument("--plot", type=Path)
     args = parser.parse_args()
     names = args.engines.split(",")

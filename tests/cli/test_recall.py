@@ -307,3 +307,9 @@ def test_places_that_fill_up_a_truth_of_scores_are_missing(command: Command, fil
     done = command("recall", files / "all.npz", files / "filled.gt", "-k", 3)
     assert done.code == 0 and "recall@3 1.0000 by distance" in done.out
     assert "3 places have a score of 0" in done.err
+
+
+def test_an_answer_that_repeats_an_id_beats_no_truth(command: Command, files: Path) -> None:
+    write_answers(files / "repeats.npz", hits_of(IDS[:, [0, 0, 0]], DISTANCES[:, [0, 0, 0]]), None)
+    facts = measured(command("recall", files / "repeats.npz", files / "truth.npz", "-k", 3, "--json"))
+    assert facts["recall"] == pytest.approx(1 / 3)

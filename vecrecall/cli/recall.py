@@ -88,7 +88,7 @@ def recall(
     found_ids, true_ids = _of_one_kind(found_ids, true_ids)
     if measure is By.distance:
         _refuse_unlike(results, found_ids, distances, truth, true_ids, true_distances)
-        _refuse_beaten(distances, truth, true_distances)
+        _refuse_beaten(found_ids, distances, truth, true_distances)
     pair: Any = ((found_ids, distances), (true_ids, true_distances))
     pair = pair if measure is By.distance else (found_ids, true_ids)
     measured: Any = recall_of(*pair, k=k, by=measure.value, per_query=True, interval=interval, seed=seed)
@@ -174,11 +174,15 @@ def _refuse_unlike(
         )
 
 
-def _refuse_beaten(distances: Any, truth: Path, true_distances: Any) -> None:
-    from vecrecall.matching import refuse_beaten
+def _refuse_beaten(ids: NDArray[Any], distances: Any, truth: Path, true_distances: Any) -> None:
+    """Refuse a truth that answers beat; an id that one repeats counts once."""
+    import numpy as np
 
+    from vecrecall.matching import first_times, numbered, refuse_beaten
+
+    places, _ = numbered(ids, ids)
     try:
-        refuse_beaten(distances, true_distances)
+        refuse_beaten(np.where(first_times(places), distances, np.inf), true_distances)
     except ValueError as error:
         raise ValueError(f"{truth}: {error}; or --by id") from None
 

@@ -214,7 +214,7 @@ def plot(rows: list[Row], path: Path) -> None:
         axes.set(title=name, xlabel="queries in a call")
         axes.grid(alpha=0.3)
     panels[0][0].set_ylabel(f"queries a second at recall@10 {SHOWN}")
-    panels[0][-1].legend(fontsize="small")
+    figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=4)  # over no curve
     figure.savefig(path, dpi=120)
 
 

@@ -147,9 +147,13 @@ def test_an_interrupt_that_a_compiler_turns_into_an_error_is_one(capsys: pytest.
         except KeyboardInterrupt:
             raise RuntimeError("no compiled object yet") from None
 
-    assert run(app_of(work), ["work"]) == INTERRUPTED
-    assert capsys.readouterr() == ("", "vecrecall: interrupted\n")
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
+    try:
+        assert run(app_of(work), ["work"]) == INTERRUPTED
+        assert capsys.readouterr() == ("", "vecrecall: interrupted\n")
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_fault_has_a_traceback_and_a_code_of_its_own() -> None:

@@ -16,7 +16,9 @@ from tests.cli.conftest import ENTRY, Command
 
 # tells when a build is under way; what it prints instead of the bar is the first sign of life
 TELLING = """
-import contextlib, vecrecall.progress
+import contextlib, signal, vecrecall.progress
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background inherits that it is ignored
 
 @contextlib.contextmanager
 def telling(label, total, wanted):

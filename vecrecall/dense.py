@@ -66,8 +66,9 @@ class DenseIndex(Index):
         return queries, single, 1 if len(queries) == 1 and threads is None else n_threads(threads)
 
     def _hits(
-        self, queries: np.ndarray, single: bool, k: int, answers: tuple[np.ndarray, np.ndarray, np.ndarray], ids: Ids
-    ) -> Hits:
+        self, queries: np.ndarray, single: bool, k: int, answers: tuple[np.ndarray, np.ndarray, np.ndarray], ids: Ids,
+        hops: np.ndarray | None = None,
+    ) -> Hits:  # fmt: skip
         """Hits of (slots, distances, evals) as kernels wrote them, flat; evals -1: a query is not finite."""
         slots, distances, evals = answers
         alone = len(queries) == 1  # numpy's looks at arrays cost as much as a tenth of a single query
@@ -79,9 +80,9 @@ class DenseIndex(Index):
         if ids.kind != "range":
             slots = ids.outer(slots)
         if single:
-            return Hits(slots, distances, int(evals[0]), self._metric)
+            return Hits(slots, distances, int(evals[0]), self._metric, None if hops is None else int(hops[0]))
         shape = (len(queries), k)
-        return Hits(slots.reshape(shape), distances.reshape(shape), evals, self._metric)
+        return Hits(slots.reshape(shape), distances.reshape(shape), evals, self._metric, hops)
 
 
 def _answer_zeros(queries: np.ndarray, slots: np.ndarray, n: int) -> int:

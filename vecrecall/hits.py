@@ -33,6 +33,8 @@ class Hits:
         How many places of each query are filled.
     evals : ndarray of int64, shape (q,)
         Distance evaluations each query took.
+    hops : ndarray of int64, shape (q,), or None
+        Nodes of the base layer that each query expanded; None where no graph was walked.
     metric : {"l2", "ip", "cosine"}
 
     Examples
@@ -45,15 +47,17 @@ class Hits:
     [([7, 3], [0.5, 2.0])]
     """
 
-    __slots__ = ("_counts", "_distances", "_evals", "_ids", "_metric", "_scores")
+    __slots__ = ("_counts", "_distances", "_evals", "_hops", "_ids", "_metric", "_scores")
 
     def __init__(
-        self, ids: NDArray[Any], distances: NDArray[np.float32], evals: NDArray[np.int64] | int, metric: str
-    ) -> None:
+        self, ids: NDArray[Any], distances: NDArray[np.float32], evals: NDArray[np.int64] | int, metric: str,
+        hops: NDArray[np.int64] | int | None = None,
+    ) -> None:  # fmt: skip
         self._ids = ids
         self._distances = distances
         self._evals = evals
         self._metric = metric
+        self._hops = hops
         self._scores: NDArray[np.float32] | None = None
         self._counts: NDArray[np.int64] | int | None = None
 
@@ -68,6 +72,10 @@ class Hits:
     @property
     def evals(self) -> NDArray[np.int64] | int:
         return self._evals
+
+    @property
+    def hops(self) -> NDArray[np.int64] | int | None:
+        return self._hops
 
     @property
     def metric(self) -> str:

@@ -44,7 +44,7 @@ def _points(content: Content, k: int, n_asking: int, n_workers: int) -> list[tup
     _, truth = nearest_kept(kept, queries, most, content.space.metric, n_workers)
     points: list[tuple[float, ...]] = []
     for ef in efs(most):
-        _, found, evals = walker.answer(content, queries, most, ef, n_workers)
+        _, found, evals, _ = walker.answer(content, queries, most, ef, n_workers)
         limits = truth[:, most - 1]
         near = found.reshape(len(queries), -1) <= (limits + _ROUNDING * np.abs(limits))[:, None]
         recall = float(cautious(near.mean(1, keepdims=True))[0])

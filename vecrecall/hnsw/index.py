@@ -227,8 +227,8 @@ class HNSW(DenseIndex, Tunable):
         -------
         Hits
             Shapes (k,) for one query, (q, k) for a batch. ``distances`` are exact where rows are kept. ``evals``
-            counts the codes compared in the walk; the re-rank compares max(30, 3 k, ef / 2) rows more, or ef where
-            codes are coarse for the data.
+            counts the codes compared in the walk, ``hops`` the nodes expanded in the base layer; the re-rank compares
+            max(30, 3 k, ef / 2) rows more, or ef where codes are coarse for the data.
 
         Raises
         ------
@@ -252,9 +252,9 @@ class HNSW(DenseIndex, Tunable):
                 ef = self._ef_for(k, target, n_workers, warns=True)
             else:
                 ef = self._default_ef(k, n_workers)
-            answers = self._walker.answer(self._content, queries, k, ef, n_workers)
+            slots, found, evals, hops = self._walker.answer(self._content, queries, k, ef, n_workers)
             ids = self._ids
-        return self._hits(queries, single, k, answers, ids)
+        return self._hits(queries, single, k, (slots, found, evals), ids, hops)
 
     def _grow(
         self, rows: Rows, ids: Any, order: np.ndarray | None, n_workers: int, progress: bool
@@ -331,7 +331,7 @@ class HNSW(DenseIndex, Tunable):
 
     def _answer(self, queries: Any, k: int, settings: SearchSettings, n_workers: int) -> Hits:
         ef = settings.get("ef", self._ef)
-        return self._plain_hits(self._walker.answer(self._content, queries, k, ef, n_workers), k)
+        return self._plain_hits(self._walker.answer(self._content, queries, k, ef, n_workers)[:3], k)
 
     def _take(self, settings: SearchSettings, k: int, target: float, recall: float) -> None:
         self.ef = settings["ef"]

@@ -8,7 +8,7 @@ of its next step:
 """
 
 from vecrecall.hnsw.scratch import (
-    ASKED, BIAS, EVALS, KEY, KEYS, LEVEL, LOG, LOG_ROOM, N_FRESH, N_LOGGED, NODE, POOL, POSITION, RAN_OVER, SEEN,
+    ASKED, BIAS, EVALS, HOPS, KEY, KEYS, LEVEL, LOG, LOG_ROOM, N_FRESH, N_LOGGED, NODE, POOL, POSITION, RAN_OVER, SEEN,
     SEEN_WORDS, SIZE, STAGE,
 )  # fmt: skip
 from vecrecall.hnsw.walk import ask_for_links, ask_for_rows, linked, nearest_of, neighbours
@@ -79,6 +79,7 @@ def open_base(gv, lane, size):
     store64(lane, POSITION, 0)
     store64(lane, N_LOGGED, size)
     store64(lane, RAN_OVER, 0)
+    store64(lane, HOPS, 0)
     choose(gv, lane)
     store64(lane, STAGE, EXPAND)
 
@@ -96,6 +97,7 @@ def expand(gv, view, head, lane):
     m = keep_unseen(neighbours(gv, node, int64(0)), gv[1], load64(lane, SEEN), fresh)
     ask_for_rows(view, fresh, m)
     store64(lane, N_FRESH, m)
+    store64(lane, HOPS, load64(lane, HOPS) + 1)
     following = load64(lane, POSITION) + 1
     if following < load64(lane, SIZE):  # what will be chosen next unless something nearer is found now
         ask_for_links(gv, row_of(load64(load64(lane, POOL), following)), int64(0))

@@ -11,8 +11,8 @@ from vecrecall.vectors.memory import aligned_zeros
 # Fields of a lane (int64 each); a lane is one query on its way.
 (
     STAGE, QUERY, POOL, SEEN, LOG, FORM, FLOATS, WALKED, ASKED, BIAS, LENGTH, SIZE, POSITION, N_LOGGED, RAN_OVER,
-    N_FRESH, LEVEL, NODE, KEY, EVALS,
-) = range(20)  # fmt: skip
+    N_FRESH, LEVEL, NODE, KEY, EVALS, HOPS,
+) = range(21)  # fmt: skip
 LANE_FIELDS = 24
 # Fields of the head: what all lanes share.
 LOG_ROOM, SEEN_WORDS, KEYS, LISTED, BEST, LEVELS, DOTS, Z, STATE, OWN_LINKS, OWN_KEYS = range(11)

@@ -9,8 +9,8 @@ from vecrecall.hnsw.plan import (
     entries, graph, kept, rotation, walked,
 )  # fmt: skip
 from vecrecall.hnsw.scratch import (
-    ASKED, BEST, BIAS, DOTS, EVALS, FLOATS, FORM, HEAD_FIELDS, KEYS, LANE_FIELDS, LENGTH, LEVELS, LISTED, N_LOGGED,
-    POOL, QUERY, RAN_OVER, SIZE, STAGE, WALKED, Z,
+    ASKED, BEST, BIAS, DOTS, EVALS, FLOATS, FORM, HEAD_FIELDS, HOPS, KEYS, LANE_FIELDS, LENGTH, LEVELS, LISTED,
+    N_LOGGED, POOL, QUERY, RAN_OVER, SIZE, STAGE, WALKED, Z,
 )  # fmt: skip
 from vecrecall.kernels.distances import distances
 from vecrecall.kernels.encode import encode_query, squared_length
@@ -111,6 +111,7 @@ def take_all(lane, n):
         store64(pool, row, row << 1)
     store64(lane, SIZE, n)
     store64(lane, EVALS, n)
+    store64(lane, HOPS, 0)
     store64(lane, N_LOGGED, 0)
     store64(lane, RAN_OVER, 0)
     store64(lane, STAGE, DONE)
@@ -169,7 +170,7 @@ def distance_of_walk(plan, lane, key):
 
 
 @inlined
-def finish(plan, head, lane, depth, k, ids, found, evals):
+def finish(plan, head, lane, depth, k, ids, found, evals, hops):
     """Write the answer of the lane's query and leave the lane clean."""
     i = load64(lane, QUERY)
     exact = load64(plan, ROWS_KEPT) == 1
@@ -189,12 +190,13 @@ def finish(plan, head, lane, depth, k, ids, found, evals):
         ids[i * k + j] = -1
         found[i * k + j] = np.float32(np.inf)
     evals[i] = load64(lane, EVALS)
+    hops[i] = load64(lane, HOPS)
     leave(head, lane)
 
 
 @kernel
-def search_kernel(plan, queries, lo, hi, n_lanes, ef, depth, k, scratch, ids, found, evals):
-    """Answer queries lo..hi of (q, dim) float32 into ids, found (flat, k a query) and evals (-1: not finite)."""
+def search_kernel(plan, queries, lo, hi, n_lanes, ef, depth, k, scratch, ids, found, evals, hops):
+    """Answer queries lo..hi of (q, dim) float32 into ids, found (flat, k a query), evals (-1: one not finite), hops."""
     gv, view = graph(plan), walked(plan)
     q, q_bytes = int64(address(queries)), 4 * queries.shape[1]
     lanes = scratch + 8 * HEAD_FIELDS
@@ -207,7 +209,7 @@ def search_kernel(plan, queries, lo, hi, n_lanes, ef, depth, k, scratch, ids, fo
             lane = lanes + 8 * LANE_FIELDS * i
             stage = load64(lane, STAGE)
             if stage == DONE:
-                finish(plan, scratch, lane, depth, k, ids, found, evals)
+                finish(plan, scratch, lane, depth, k, ids, found, evals, hops)
                 stage = IDLE
                 store64(lane, STAGE, IDLE)
             if stage != IDLE:

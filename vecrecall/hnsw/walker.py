@@ -29,11 +29,11 @@ class Walker:
 
     def answer(
         self, content: Content, queries: np.ndarray, k: int, ef: int, n_workers: int
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(slots, distances, evals), flat, of queries (q, dim) float32 in C order; evals -1: a query is not finite."""
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """(slots, distances, evals, hops), flat, of queries (q, dim) float32 in C order; evals -1: not finite."""
         n_queries, n = len(queries), content.n
         slots, distances = np.empty(n_queries * k, np.int64), np.empty(n_queries * k, np.float32)
-        evals = np.empty(n_queries, np.int64)
+        evals, hops = np.empty((2, n_queries), np.int64)
         ef = min(max(ef, k), n) or 1
         depth = ef if content.coarse else rerank_depth(ef, k)
         if content.graph.top < 0:  # no graph: the kernel ranks all rows
@@ -43,8 +43,9 @@ class Walker:
         def walk(lo: int, hi: int) -> None:
             scratch = self._scratch(content, ef, n_lanes)
             search_kernel(
-                content.plan_address, queries, lo, hi, n_lanes, ef, depth, k, scratch.address, slots, distances, evals
-            )
+                content.plan_address, queries, lo, hi, n_lanes, ef, depth, k, scratch.address, slots, distances, evals,
+                hops,
+            )  # fmt: skip
             self._idle.append(scratch)
 
         if n_queries == 1:
@@ -52,7 +53,7 @@ class Walker:
         else:
             slices = _SLICE if n_workers == 1 else min(_SLICE, max(LANES, -(-n_queries // (4 * n_workers))))
             run(n_workers, walk, 0, n_queries, slices)
-        return slots, distances, evals
+        return slots, distances, evals, hops
 
     def _scratch(self, content: Content, ef: int, n_lanes: int) -> Scratch:
         """Scratch for one call, taken out of those that wait; the caller puts it back."""

@@ -149,7 +149,7 @@ def interrupt(patch: pytest.MonkeyPatch, step: str, at_call: int) -> None:
 
 
 @named
-@pytest.mark.parametrize(("step", "at_call"), [("_insert_batch", 3), ("_link_back", 4), ("repair", 1)])
+@pytest.mark.parametrize(("step", "at_call"), [("_insert_batch", 3), ("link_back", 4), ("repair", 1)])
 def test_an_interrupted_add_leaves_bytes_and_answers_as_they_were(
     step: str, at_call: int, kind: dict, digest: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
@@ -97,7 +98,8 @@ def test_a_row_takes_links_as_the_lists_do(n: int, dim: int, capacity: int, fill
         assert (links[capacity:] == -1).all() and (link_keys[capacity:] == -1).all()
 
 
-def test_links_are_chained_by_target_in_the_order_of_the_batch() -> None:
+@pytest.mark.parametrize("linked", [False, True])
+def test_links_are_chained_by_target_in_the_order_of_the_batch(linked: bool) -> None:
     rng = np.random.default_rng(0)
     n, n_batch, M = 30, 12, 3
     batch = rng.permutation(n)[:n_batch].astype(np.int32)
@@ -111,18 +113,21 @@ def test_links_are_chained_by_target_in_the_order_of_the_batch() -> None:
         for node in batch[levels[batch] >= level].tolist():
             row = int(graph.rows_of(np.array([node]), level)[0])
             n_links[row] = rng.integers(0, links.shape[1] + 1)
-            links[row] = rng.permutation(n)[: links.shape[1]]
+            reaching = np.flatnonzero(levels >= level)
+            n_links[row] = min(n_links[row], len(reaching))
+            links[row, : len(reaching)] = rng.permutation(reaching)[: links.shape[1]]
             rows[node] = links[row, : n_links[row]].tolist()
         head, following = np.full(n, -1, np.int32), np.zeros(n_batch * width, np.int32)
         targets = np.zeros(n, np.int32)
         n_targets = group_by_target(
-            graph.view(), address(batch), address(levels), n_batch, level, (0, address(n_links), address(n_kept)),
-            address(head), address(following), address(targets),
+            graph.view(), address(batch), address(levels), n_batch, level, linked,
+            (0, address(n_links), address(n_kept)), address(head), address(following), address(targets),
         )  # fmt: skip
         expected: dict[int, list[int]] = {}
         for node in batch.tolist():
             for target in rows.get(node, []):
-                expected.setdefault(target, []).append(node)
+                if not linked or node not in rows.get(target, []):
+                    expected.setdefault(target, []).append(node)
         assert sorted(targets[:n_targets].tolist()) == sorted(expected)
         for target, nodes in expected.items():
             link, chained = int(head[target]), []

@@ -75,41 +75,42 @@ class Chosen:
 
 
 class Builder:
-    """Inserts nodes into one graph, whose arrays change in place."""
+    """Inserts nodes into the layers of one graph from ``lowest`` up; its arrays change in place."""
 
     def __init__(
         self, graph: Graph, walked: WalkedRows, bench: Workbench, undo: Undo, *, ef_construction: int, fill: bool,
-        workers: Workers,
+        workers: Workers, lowest: int = 0,
     ) -> None:  # fmt: skip
         self.graph, self.walked, self.bench, self.undo = graph, walked, bench, undo
-        self.ef, self.fill, self.workers = ef_construction, fill, workers
+        self.ef, self.fill, self.workers, self.lowest = ef_construction, fill, workers, lowest
         bench.with_room(graph)
         forms = bench.forms
         self._forms = (address(forms.forms), forms.forms.strides[0], address(forms.bias))
         self._graph_view, self._rows_view = graph.view(), walked.view()
-        self._idle: list[Scratch] = []
+        self.idle: list[Scratch] = []
 
     def _layer_view(self, level: int) -> tuple[int, int, int]:
         """Addresses of a layer's link keys, numbers of links and of kept links."""
         _, n_links, n_kept = self.graph.layer(level)
         return (address(self.bench.keys(level)), address(n_links), address(n_kept))
 
-    def _scratch(self) -> Scratch:
-        """Scratch for one worker; give it back to ``_idle``."""
+    def scratch(self) -> Scratch:
+        """Scratch for one worker; give it back to ``idle``."""
         with suppress(IndexError):  # empty, or another worker was faster
-            return self._idle.pop()
-        return Scratch(
-            n_lanes=1, ef=self.ef, capacity=len(self.graph.links), width=self.graph.links.shape[1], padded_dim=0,
+            return self.idle.pop()
+        width = self.graph.links.shape[1]
+        return Scratch(  # refining lists and holds what a search began at, too
+            n_lanes=1, ef=self.ef + 2 * width, capacity=len(self.graph.links), width=4 * width, padded_dim=0,
             form_bytes=0, level_bytes=0,
         )  # fmt: skip
 
     def insert(self, slots: np.ndarray, progress: Progress) -> None:
         """Insert slots (int32) in this order, in batches."""
+        n_before = self.graph.n - len(slots) if self.graph.top >= 0 else 0
         done = 0
         if self.graph.top < 0 and len(slots):
             self.graph.entry, self.graph.top = int(slots[0]), int(self.graph.levels[slots[0]])
             done = 1
-        n_before = self.graph.n - len(slots)
         while done < len(slots):
             size = min(BATCH, max(FIRST_BATCH, int((n_before + done) * GROWTH)), len(slots) - done)
             self._insert_batch(np.ascontiguousarray(slots[done : done + size]))
@@ -122,8 +123,8 @@ class Builder:
         chosen = Chosen(len(batch), int(levels.max()) + 1, graph.links.shape[1])
         self._choose(batch, chosen)
         self._write_rows(batch, chosen)
-        for level in range(chosen.n_layers):
-            self._link_back(batch, level)
+        for level in range(self.lowest, chosen.n_layers):
+            self.link_back(batch, level)
         highest = int(np.argmax(levels))
         if levels[highest] > graph.top:  # only now: the batch is linked
             graph.entry, graph.top = int(batch[highest]), int(levels[highest])
@@ -134,12 +135,12 @@ class Builder:
         batch_view, levels = (address(batch), copies.view, address(copies.listed)), address(graph.levels)
 
         def choose(lo: int, hi: int) -> None:
-            scratch = self._scratch()
+            scratch = self.scratch()
             choose_links(
                 self._graph_view, self._rows_view, self._forms, batch_view, levels, lo, hi, graph.entry, graph.top,
-                self.ef, self.fill, scratch.address, chosen.view,
+                self.lowest, self.ef, self.fill, scratch.address, chosen.view,
             )  # fmt: skip
-            self._idle.append(scratch)
+            self.idle.append(scratch)
 
         self.workers.run(choose, 0, len(batch), _SLICE)
 
@@ -147,18 +148,18 @@ class Builder:
         nodes, levels, base, upper = address(batch), address(self.graph.levels), *map(self._layer_view, (0, 1))
 
         def write(lo: int, hi: int) -> None:
-            write_rows(self._graph_view, chosen.view, nodes, levels, lo, hi, base, upper)
+            write_rows(self._graph_view, chosen.view, nodes, levels, lo, hi, self.lowest, base, upper)
 
         self.workers.run(write, 0, len(batch), BATCH)
 
-    def _link_back(self, batch: np.ndarray, level: int) -> None:
-        """Offer the batch to the rows of the nodes it chose in a layer."""
+    def link_back(self, batch: np.ndarray, level: int, *, linked: bool = False) -> None:
+        """Offer the batch to the rows of the nodes it chose in a layer; ``linked``: some are linked to it already."""
         graph, width = self.graph, self.graph.links.shape[1]
         following, targets = np.empty((2, len(batch) * width), np.int32)
         nodes, head, layer = address(batch), address(self.bench.head), self._layer_view(level)
         chain, at = address(following), address(targets)
         n_targets = group_by_target(
-            self._graph_view, nodes, address(graph.levels), len(batch), level, layer, head, chain, at
+            self._graph_view, nodes, address(graph.levels), len(batch), level, linked, layer, head, chain, at
         )
         self.undo.remember(targets[:n_targets], level)
         room = len(batch) + 16
@@ -175,7 +176,7 @@ class Builder:
 
     def insert_sequentially(self, slots: np.ndarray, progress: Progress) -> None:
         """Insert slots (int32) in this order, one by one (:mod:`vecrecall.hnsw.textbook`); not undone on failure."""
-        graph, scratch = self.graph, self._scratch()
+        graph, scratch = self.graph, self.scratch()
         for lo in range(0, len(slots), _SLICE):
             hi = min(lo + _SLICE, len(slots))
             graph.entry, graph.top = insert_one_by_one(

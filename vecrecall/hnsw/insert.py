@@ -83,8 +83,8 @@ def choose_in_layer(gv, view, fv, batch, levels, i, level, most, size, ef, fill,
 
 
 @kernel
-def choose_links(gv, view, fv, batch, levels, lo, hi, entry, top, ef, fill, scratch, chosen):
-    """For nodes lo..hi of the batch: search every layer from the entry, choose links among what was found.
+def choose_links(gv, view, fv, batch, levels, lo, hi, entry, top, lowest, ef, fill, scratch, chosen):
+    """For nodes lo..hi of the batch: search the layers down to ``lowest``, choose links among what was found.
 
     ``batch``: address of its slots, row view of copies of its rows, address of 0, 1, ... (:class:`Copies`). ``chosen``
     is where the choice goes: addresses of links and keys (int32, (batch, layers, 2 M)), of the numbers of links and of
@@ -104,7 +104,7 @@ def choose_links(gv, view, fv, batch, levels, lo, hi, entry, top, ef, fill, scra
         for level in range(top, node_level, -1):
             nearest, key = descend(view, gv, query, bias, nearest, key, level, load64(lane, LOG), keys)
         size = int64(0)
-        for level in range(node_level, -1, -1):
+        for level in range(node_level, lowest - 1, -1):
             most = level
             if level == node_level:
                 most = int64(MAX_LEVEL)
@@ -118,14 +118,14 @@ def choose_links(gv, view, fv, batch, levels, lo, hi, entry, top, ef, fill, scra
 
 
 @kernel
-def write_rows(gv, chosen, batch, levels, lo, hi, base_rows, upper_rows):
-    """Write the rows of nodes lo..hi of the batch as chosen; unused places hold the node itself.
+def write_rows(gv, chosen, batch, levels, lo, hi, lowest, base_rows, upper_rows):
+    """Write the rows of nodes lo..hi of the batch as chosen, from layer ``lowest`` up; unused places hold the node.
 
     ``base_rows`` and ``upper_rows``: addresses of link keys (as the links are held), numbers of links and of kept ones.
     """
     for i in range(lo, hi):
         node = load32(batch, i)
-        for level in range(load32(levels, node) + 1):
+        for level in range(lowest, load32(levels, node) + 1):
             capacity, rows = gv[1] if level == 0 else gv[3], base_rows if level == 0 else upper_rows
             row, at = row_in_layer(gv, node, level), i * chosen[4] + level
             links, link_keys, n = neighbours(gv, node, level), rows[0] + row * capacity * 4, load32(chosen[2], at)

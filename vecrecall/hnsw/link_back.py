@@ -90,12 +90,22 @@ def add_link(
     return keep_link(links, link_keys, capacity, fill, n, kept, place, node, key, to_node, moved)
 
 
+@inlined
+def is_linked(gv, node, other, level, rows):
+    """Whether a node has a link to another in a layer."""
+    links, found = neighbours(gv, node, level), False
+    for j in range(load32(rows[1], row_in_layer(gv, node, level))):
+        found |= load32(links, j) == other
+    return found
+
+
 @kernel
-def group_by_target(gv, batch, levels, n_batch, level, rows, head, following, targets):
+def group_by_target(gv, batch, levels, n_batch, level, linked, rows, head, following, targets):
     """Chain the links of the batch in one layer by target, in the order of the batch; returns the number of targets.
 
-    rows: as :func:`link_targets` takes them; head: int32 by slot, -1 before and after; following: int32 by link number;
-    targets: int32, as met.
+    linked: whether targets may be linked to the node already, so that their rows must be looked at and such links left
+    out; rows: as :func:`link_targets` takes them; head: int32 by slot, -1 before and after; following: int32 by link
+    number; targets: int32, as met.
     """
     width = gv[1]
     n_targets = 0
@@ -106,6 +116,8 @@ def group_by_target(gv, batch, levels, n_batch, level, rows, head, following, ta
         links, row = neighbours(gv, node, level), row_in_layer(gv, node, level)
         for j in range(load32(rows[1], row)):
             target = load32(links, j)
+            if linked and is_linked(gv, target, node, level, rows):
+                continue
             if load32(head, target) < 0:
                 store32(targets, n_targets, target)
                 n_targets += 1

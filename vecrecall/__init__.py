@@ -17,7 +17,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vecrecall import analysis as analysis
     from vecrecall import io as io
+    from vecrecall.analysis.explaining import explain
     from vecrecall.choosing import build
     from vecrecall.errors import CorruptIndexError, DataFileError, IndexFileError, VecrecallError
     from vecrecall.exact.index import Exact
@@ -47,6 +49,7 @@ __all__ = [
     "VecrecallError",
     "bm25",
     "build",
+    "explain",
     "fuse",
     "knn_graph",
     "load",
@@ -67,6 +70,7 @@ _HOME = {
     "VecrecallError": "vecrecall.errors",
     "bm25": "vecrecall.lexical",
     "build": "vecrecall.choosing",
+    "explain": "vecrecall.analysis.explaining",
     "fuse": "vecrecall.fusing",
     "knn_graph": "vecrecall.graph",
     "load": "vecrecall.loading",
@@ -75,7 +79,7 @@ _HOME = {
     "sweep": "vecrecall.measure.sweep",
 }
 
-_PACKAGES = ("io",)
+_PACKAGES = ("analysis", "io")
 
 
 def __getattr__(name: str) -> Any:

@@ -11,12 +11,13 @@ from dataclasses import replace
 import numpy as np
 
 from vecrecall.hnsw.building import Builder, Progress, Workbench
+from vecrecall.hnsw.coding import Coding
 from vecrecall.hnsw.content import Content
 from vecrecall.hnsw.entries import GROWN, Entries, choose_entries
 from vecrecall.hnsw.graph import drawn_levels
 from vecrecall.hnsw.order import random_order
 from vecrecall.hnsw.parameters import Parameters
-from vecrecall.hnsw.training import FEWEST, LIMIT_ROOM, Sample
+from vecrecall.hnsw.training import FEWEST, LIMIT_ROOM
 from vecrecall.hnsw.undo import Undo
 from vecrecall.inputs import Rows
 from vecrecall.threads import Workers
@@ -24,8 +25,6 @@ from vecrecall.vectors.axes import heard, outgrown
 from vecrecall.vectors.rows import KeptRows
 from vecrecall.vectors.spaces import Space, row_lengths
 from vecrecall.vectors.walked import CodedRows, FloatRows, WalkedRows
-
-_TILE = 4096  # rows brought into the space at a time
 
 
 class Growth:
@@ -37,7 +36,7 @@ class Growth:
         self.old, self.rows, self.parameters = old, rows, parameters
         self.workers, self.progress = workers, progress
         self.n = old.n + rows.n
-        self._drawn: Sample | None = None
+        self._coding = Coding(self.take, self.n, parameters, workers)
         self.kept: KeptRows | None = None
         coded_at_once = parameters.keep is None and old.n == 0 and rows.n >= FEWEST
         if old.kept is not None and not coded_at_once:
@@ -86,11 +85,6 @@ class Growth:
             out[~new] = self.old.walked.values[slots[~new], : self.rows.dim]
         return out
 
-    def _sample(self, space: Space) -> Sample:
-        """The sample that codes and ef_construction are decided by, drawn when first asked for."""
-        self._drawn = self._drawn or Sample(space, self.take, self.n)
-        return self._drawn
-
     def _space(self) -> Space:
         """The old space, or for codes under ip one whose limit suits the new rows."""
         space = self.old.space
@@ -127,7 +121,7 @@ class Growth:
             if recoded and not self._can_start_afresh():
                 old.walked.recall_forms(bench.forms)
             from_rows = recoded and self._can_start_afresh()
-            error = self._write(space, walked, bench, 0 if from_rows else old.n)
+            error = self._coding.write(walked, bench.forms, 0 if from_rows else old.n)
             if codec is not None:
                 error = heard(error, codec.mean_error)
             n_since, error_since = old.n_since + self.rows.n, old.error_since + float(error[-self.rows.n :].sum())
@@ -136,25 +130,10 @@ class Growth:
             )
             if not drifted or not self._can_start_afresh():
                 return walked, bench, recoded, (n_since, error_since)
-        walked = self._empty_walked(space).with_room(self.n)
+        walked = self._coding.chosen(space).with_room(self.n)
         bench = Workbench(walked.no_forms().grown(self.n), self.parameters.M)
-        self._write(space, walked, bench, 0)
+        self._coding.write(walked, bench.forms)
         return walked, bench, old.graph.n > 0, (0, 0.0)
-
-    def _empty_walked(self, space: Space) -> WalkedRows:
-        if not self.parameters.coded:
-            return FloatRows.empty(self.parameters.storage, space)
-        codec = self._sample(space).codec(self.parameters)
-        return FloatRows.empty("f32", space) if codec is None else CodedRows.empty(space, codec)
-
-    def _write(self, space: Space, walked: WalkedRows, bench: Workbench, first: int) -> np.ndarray:
-        """Walked rows and query forms of slots first..n; returns their squared errors."""
-        errors = [np.zeros(0)]
-        for lo in range(first, self.n, _TILE):
-            hi = min(lo + _TILE, self.n)
-            rows = self.take(slice(lo, hi))
-            errors.append(walked.write(rows, lo, bench.forms, self.workers).astype(np.float64))
-        return np.concatenate(errors)
 
     def _ef_construction(self, space: Space) -> tuple[int, int]:
         """(ef_construction, rows there were when it was decided): as given, or by the data anew at each doubling."""
@@ -162,7 +141,7 @@ class Growth:
             return self.parameters.ef_construction, self.n
         if self.n < 2 * self.old.n_decided or not self._can_start_afresh():
             return self.old.ef_construction, self.old.n_decided
-        return self._sample(space).ef_construction(), self.n
+        return self._coding.sample(space).ef_construction(), self.n
 
     def _entries(self, walked: WalkedRows, bench: Workbench, entry: int, *, walked_anew: bool) -> Entries | None:
         """Where searches enter. The textbook's enter by the layers; so do products, which cover nothing."""

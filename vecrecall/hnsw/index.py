@@ -21,7 +21,7 @@ from vecrecall.hnsw.estimate import estimated_memory
 from vecrecall.hnsw.growth import Growth
 from vecrecall.hnsw.order import checked_order
 from vecrecall.hnsw.parameters import ORDERS, Parameters, default_links
-from vecrecall.hnsw.refining import refined
+from vecrecall.hnsw.refining import Refining
 from vecrecall.hnsw.training import FEWEST
 from vecrecall.hnsw.walker import Walker
 from vecrecall.ids import Ids
@@ -205,7 +205,7 @@ class HNSW(DenseIndex, Tunable):
             self._grow(rows, ids, None, n_workers, progress)
 
     def refine(self, *, ef: int | None = None, threads: int | None = None, progress: bool = False) -> None:
-        """Choose the links of every vector anew in the finished graph; rows, codes and ids stay as they are.
+        """Decide anew, on the vectors there are now, what a build decides: codes, and the links of every vector.
 
         For an index that was built with ``order="given"`` or streamed in small adds, in an order that shapes the graph:
         one group after another, the dense regions first. A build in its own random order has no need of it.
@@ -219,20 +219,21 @@ class HNSW(DenseIndex, Tunable):
 
         Notes
         -----
-        The upper layers are built anew in a random order. Then each vector is searched for, from its own links and from
-        where the layers lead; the links found are pruned and filled as at build, offered back, and what the entry does
-        not reach is reconnected. The old graph stands still meanwhile: the result does not depend on the number of
-        threads, and a call that fails leaves the index as it was. Working memory: n * (p + 24 * M) bytes. Searches
-        wait, and a curve of recall (``target_recall``) is measured anew when it is next asked for.
+        Rows and ids stay as they are. Codes are trained again where rows are kept, and the upper layers built anew in a
+        random order. Then each vector is searched for in the graph as it was, from its own links and from where the
+        layers lead; the links found are pruned and filled as at build, offered back, and what the entry does not reach
+        is reconnected. The old graph stands still meanwhile: the result does not depend on the number of threads, and
+        a call that fails leaves the index as it was. Working memory: n * (2 * p + 24 * M) bytes. Searches wait, and
+        the curve of recall (``target_recall``) is measured anew when it is next asked for.
         """
         n_workers = n_threads(threads)
+        ef = None if ef is None else as_count(ef, "ef")
         with self._lock.alone:
             content = self._content
             if content.graph.top < 0:  # all rows are ranked: there is no graph yet
                 return
-            ef = max(2 * self._settings.M, content.ef_construction) if ef is None else as_count(ef, "ef")
             with Workers(n_workers) as workers, progress_bar("refining", content.n, progress) as advance:
-                self._content, bench = refined(content, self._settings, ef, workers, advance)
+                self._content, bench = Refining(content, self._settings, ef, workers, advance).run()
             self._bench = None if self._bench is None else bench
             self._curve, self._walker = None, Walker()
 

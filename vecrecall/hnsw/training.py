@@ -24,7 +24,7 @@ _NEIGHBOURS, _ASKING = 50, 256
 _NEAR, _SHOWN = 10, 30  # fidelity: how many of the nearest are among so many by codes
 FAITHFUL = 0.97  # codes that show fewer are no guide
 
-Take = Callable[[np.ndarray], np.ndarray]
+Take = Callable[[np.ndarray | slice], np.ndarray]  # rows by slot, as float32 (m, dim)
 
 
 class Sample:

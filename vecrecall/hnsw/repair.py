@@ -20,7 +20,8 @@ class Reach:
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
-        self._queue = np.empty(graph.n, np.int32)
+        self._queue = np.empty(graph.n + graph.links.shape[1] + 16, np.int32)
+        self._seen = np.zeros(graph.n // 64 + 1, np.int64)
         self.parents = np.full(graph.n, -1, np.int32)
         if graph.n:
             self.parents[graph.entry] = graph.entry
@@ -28,7 +29,7 @@ class Reach:
 
     def extend(self, start: int) -> None:
         """Reach on from a node that has a parent."""
-        reach_from(self._graph.view(), start, address(self.parents), address(self._queue))
+        reach_from(self._graph.view(), start, address(self.parents), address(self._queue), address(self._seen))
 
     def unreached(self) -> np.ndarray:
         """Slots that are not reached, ascending."""

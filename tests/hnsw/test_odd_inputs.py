@@ -78,7 +78,6 @@ NOT_PASSED = {
     ("half of the rows equal", "sq4", "cosine"),
     ("half of the rows equal", "f32", "cosine"),
     ("one dimension", "sq4", "l2"),
-    ("bits", "sq4", "ip"),
 }
 
 

@@ -1,4 +1,4 @@
-"""``schedule="sequential"`` against algorithms 1, 2 and 4 of Malkov & Yashunin in plain Python."""
+"""``schedule="sequential"`` against algorithms 1, 2 and 4 of Malkov & Yashunin in plain Python, as hnswlib has them."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Twin:
         for layer in range(top, level, -1):
             entries = self.search_layer(node, entries, 1, layer)
         for layer in range(min(top, level), -1, -1):
-            entries = self.search_layer(node, entries, self.ef, layer)
+            entries = self.search_layer(node, entries[:1], self.ef, layer)  # as hnswlib: the paper enters at all
             self.links[node, layer] = self.select(entries, self.M)
             room = self.M if layer else 2 * self.M
             for other in self.links[node, layer]:

@@ -1,6 +1,9 @@
 """``schedule="sequential"``: insertion vector by vector, as Malkov & Yashunin 2018 print it (algorithm 1).
 
 A new node takes M links in every layer; a full row that gets one more link is chosen anew by the heuristic. No fill.
+One line is that of the authors' own library, hnswlib, and not of the paper: a lower layer is entered at the nearest
+node found above, and not at all of them. Elsewhere that shows little, but where well-separated groups come one after
+another those found above lie in several, and to enter at all of them hides most of what the order does to such a graph.
 """
 
 from vecrecall.hnsw.scratch import (
@@ -80,8 +83,8 @@ def insert_one_by_one(gv, view, fv, slots, levels, lo, hi, entry, top, ef, base_
         for level in range(top, node_level, -1):
             nearest, key = descend(view, gv, query, bias, nearest, key, level, log, keys)
         store64(pool, 0, (key << 32) | (nearest << 1))
-        size = int64(1)
         for level in range(min(top, node_level), -1, -1):
+            size = int64(1)  # the nearest found above
             reopen(pool, size)
             size, n_logged = search_layer(view, gv, query, bias, size, ef, level, pool, seen, log, log_room, keys)
             forget(seen, log, n_logged, load64(scratch, SEEN_WORDS))

@@ -21,7 +21,7 @@ LIMIT_ROOM = 16.0  # under ip, keys have room for rows this much longer than the
 EF_LOW, EF_HIGH = 64, 128  # ef_construction where the intrinsic dimension is low, high
 LID_HIGH = 20.0
 _NEIGHBOURS, _ASKING = 50, 256
-_NEAR, _SHOWN = 10, 30  # fidelity: how many of the nearest are among so many by codes
+_SHOWN = {10: 30, 3: 9}  # fidelity: how many of the nearest are among so many by codes; of small groups 30 are all
 FAITHFUL = 0.97  # codes that show fewer are no guide
 
 Take = Callable[[np.ndarray | slice], np.ndarray]  # rows by slot, as float32 (m, dim)
@@ -63,9 +63,9 @@ class Sample:
             return replace(codec, fidelity=self._fidelity(codec))
 
     def _fidelity(self, codec: Codec) -> float:
-        """Share of the ten nearest rows of the sample that are among the thirty nearest by codes."""
-        n, (near, shown) = len(self.rows), (_NEAR, _SHOWN)
-        if n <= shown + 1:
+        """Share of the nearest rows of the sample that are among so many by codes, the least of what is asked."""
+        n, most = len(self.rows), max(_SHOWN.values())
+        if n <= most + 1:
             return 1.0
         walked = CodedRows.empty(self.space, codec).with_room(n)
         forms = walked.no_forms().grown(n)
@@ -75,10 +75,15 @@ class Sample:
         keys = codes.bias[:n] - dots
         if self.space.metric == "ip":  # directions of one length: the greatest product is the least distance
             keys = -dots
-        by_codes = np.argpartition(keys, shown, axis=1)[:, : shown + 1]  # with the row itself
-        farthest = np.partition(self.squares, near, axis=1)[:, near : near + 1]
-        found = (np.take_along_axis(self.squares, by_codes, axis=1) <= farthest).sum(1) - 1
-        return float(np.minimum(found, near).clip(0).mean() / near)
+        by_codes = np.argpartition(keys, most, axis=1)[:, : most + 1]  # with the row itself
+        ranked = np.argsort(np.take_along_axis(keys, by_codes, axis=1), axis=1, kind="stable")
+        squares = np.take_along_axis(self.squares, np.take_along_axis(by_codes, ranked, axis=1), axis=1)
+        nearest = np.sort(np.partition(self.squares, max(_SHOWN), axis=1)[:, : max(_SHOWN) + 1], axis=1)
+        shares = []
+        for near, shown in _SHOWN.items():
+            found = (squares[:, : shown + 1] <= nearest[:, near : near + 1]).sum(1) - 1
+            shares.append(np.minimum(found, near).clip(0).mean() / near)
+        return float(min(shares))
 
     def ef_construction(self) -> int:
         """A wider search at build where the intrinsic dimension is high: there the graph loses the last points.

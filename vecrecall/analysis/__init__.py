@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from vecrecall.analysis.health import graph
     from vecrecall.analysis.orders import order
     from vecrecall.analysis.retrieval import rank_shift
-    from vecrecall.analysis.studies import study
+    from vecrecall.analysis.studies import Study, study
 
-__all__ = ["coreset", "dimension", "graph", "order", "rank_shift", "study"]
+__all__ = ["Study", "coreset", "dimension", "graph", "order", "rank_shift", "study"]
 
 _HOME = {
+    "Study": "vecrecall.analysis.studies",
     "coreset": "vecrecall.analysis.coresets",
     "dimension": "vecrecall.analysis.dimensions",
     "graph": "vecrecall.analysis.health",

@@ -1,0 +1,1 @@
+"""The parts of :func:`vecrecall.analysis.rank_shift`."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vecrecall import analysis as analysis
     from vecrecall import io as io
+    from vecrecall.analysis.doctor.examining import doctor
     from vecrecall.analysis.explaining import explain
     from vecrecall.choosing import build
     from vecrecall.errors import CorruptIndexError, DataFileError, IndexFileError, VecrecallError
@@ -49,6 +50,7 @@ __all__ = [
     "VecrecallError",
     "bm25",
     "build",
+    "doctor",
     "explain",
     "fuse",
     "knn_graph",
@@ -70,6 +72,7 @@ _HOME = {
     "VecrecallError": "vecrecall.errors",
     "bm25": "vecrecall.lexical",
     "build": "vecrecall.choosing",
+    "doctor": "vecrecall.analysis.doctor.examining",
     "explain": "vecrecall.analysis.explaining",
     "fuse": "vecrecall.fusing",
     "knn_graph": "vecrecall.graph",

@@ -15,7 +15,7 @@ from tests.cli.conftest import Command
 from vecrecall.cli.exits import EPILOG
 from vecrecall.cli.main import app
 
-COMMANDS = ["build", "search", "recall", "sweep", "info", "warmup", "bench", "data"]
+COMMANDS = ["build", "search", "recall", "sweep", "info", "dimension", "order", "doctor", "warmup", "bench", "data"]
 GROUP = typer.main.get_command(app)
 
 

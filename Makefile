@@ -15,7 +15,7 @@ help:  ## show this list
 demo: $(VENV)/.demo $(VENV)/.hnswlib  ## build, search and measure an index of real sentence embeddings (writes demo.png)
 	@$(PY) -m bench.demo
 
-test: $(VENV)/.test  ## run the whole test suite, a process a core
+test: $(VENV)/.test $(VENV)/.hnswlib  ## run the whole test suite, a process a core
 	@$(PY) -m pytest -n auto --dist loadfile
 
 lint: $(VENV)/.lint  ## check style and types
@@ -47,8 +47,8 @@ $(VENV)/.bench: pyproject.toml | $(PY)
 	@$(PY) -m bench install
 	@touch $@
 
-# The peer that the demo is compared with is built from source; where that fails the demo goes on without it.
-$(VENV)/.hnswlib: | $(VENV)/.demo
-	@echo "installing hnswlib, the peer to compare with (compiled here, about half a minute)"
+# hnswlib, which the demo and some tests compare with, is built from source; where that fails they go on without it.
+$(VENV)/.hnswlib: | $(PY)
+	@echo "installing hnswlib, to compare with (compiled here, about half a minute)"
 	@$(PIP) hnswlib >/dev/null 2>&1 || echo "hnswlib cannot be installed here (it needs a C++ compiler); going on without it"
 	@touch $@

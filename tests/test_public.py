@@ -11,6 +11,8 @@ import pytest
 
 import vecrecall as vr
 
+PUBLIC = [(package, name) for package in (vr, vr.analysis) for name in package.__all__]
+
 
 def functions_of(owner: type) -> Iterator[tuple[str, Callable[..., Any]]]:
     """Public methods and properties of a class by name, inherited ones included, builtin ones not."""
@@ -23,8 +25,8 @@ def functions_of(owner: type) -> Iterator[tuple[str, Callable[..., Any]]]:
 
 def public_functions() -> list[tuple[str, Callable[..., Any]]]:
     found: list[tuple[str, Callable[..., Any]]] = []
-    for name in vr.__all__:
-        value = getattr(vr, name)
+    for package, name in PUBLIC:
+        value = getattr(package, name)
         found += functions_of(value) if inspect.isclass(value) else [(name, value)]
     return found
 
@@ -40,15 +42,16 @@ def missing_annotations(function: Callable[..., Any]) -> list[str]:
     return missing + (["return"] if signature.return_annotation is inspect.Signature.empty else [])
 
 
-@pytest.mark.parametrize("name", vr.__all__)
-def test_a_public_name_has_a_docstring_of_its_own(name: str) -> None:
-    assert (getattr(vr, name).__doc__ or "").strip()
+@pytest.mark.parametrize(("package", "name"), PUBLIC)
+def test_a_public_name_has_a_docstring_of_its_own(package: Any, name: str) -> None:
+    assert (getattr(package, name).__doc__ or "").strip()
 
 
 def documented(name: str, function: Callable[..., Any]) -> bool:
     """Whether there is a docstring; a property may stand among the attributes of its class instead."""
     owner, _, member = name.partition(".")
-    attribute = re.search(rf"^ *{member} : ", getattr(vr, owner).__doc__ or "", re.MULTILINE)
+    home = vr if owner in vr.__all__ else vr.analysis
+    attribute = re.search(rf"^ *{member} : ", getattr(home, owner).__doc__ or "", re.MULTILINE)
     return bool(inspect.getdoc(function) or (member and attribute))
 
 

@@ -68,6 +68,7 @@ def _uses(X: NDArray[np.float32]) -> Iterator[tuple[str, Callable[[], None]]]:
         for metric in _METRICS:
             yield f"IVF {storage} {metric}", partial(_use_lists, X, storage, metric)
     yield "Sparse", partial(_use_sparse, X)
+    yield "analysis", partial(_use_analysis, X)
 
 
 def _use_sparse(X: NDArray[np.float32]) -> None:
@@ -90,6 +91,25 @@ def _use_sparse(X: NDArray[np.float32]) -> None:
     Exact.build(D).search(D[:3], 10)
 
 
+def _use_analysis(X: NDArray[np.float32]) -> None:
+    """Estimate dimensions, put rows in order, trace a search."""
+    import numpy as np
+
+    from vecrecall.analysis.coresets import coreset
+    from vecrecall.analysis.dimensions import dimension
+    from vecrecall.analysis.explaining import explain
+    from vecrecall.analysis.orders import order
+    from vecrecall.hnsw.index import HNSW
+
+    few = X[:300]
+    dimension(few, "all", k=20)
+    order(few, "cluster", n_clusters=4)
+    coreset(few, 3)
+    coreset(np.abs(10 * few).astype(np.uint8), 3, project=None)
+    index = HNSW.build(X[: len(X) // 2])
+    explain(index, X[0], 1)
+
+
 def _use_exact(X: NDArray[np.float32], metric: str) -> None:
     """Search a batch exactly."""
     from vecrecall.exact.index import Exact
@@ -106,6 +126,7 @@ def _use_graph(X: NDArray[np.float32], storage: str, metric: str) -> None:
     index.add(X[half:])
     index.search(X[:9], 10)
     index.search(X[0], 10)
+    index.refine()
     if metric == _METRICS[0]:
         HNSW.build(X[:half], metric=metric, storage=storage, schedule="sequential")
 

@@ -90,6 +90,14 @@ def test_what_is_taken_gives_the_same_rows(name: str) -> None:
     assert [lo for lo, _ in rows.tiles(3)] == [0, 3]
 
 
+def test_rows_may_be_taken_as_they_were_given() -> None:
+    wide = PLAIN.astype(np.float64) + 2.0**-40
+    rows = as_rows(wide)
+    taken = rows.take_as(np.array([3, 0]), np.dtype(np.float64))
+    assert taken.dtype == np.float64 and np.array_equal(taken, wide[[3, 0]])
+    assert rows.take_as(np.array([1]), np.dtype(np.uint8)).dtype == np.float32  # they are no uint8
+
+
 def test_bool_is_taken() -> None:
     np.testing.assert_array_equal(as_rows(PLAIN > 5).tile(0, 4), (PLAIN > 5).astype(np.float32))
 

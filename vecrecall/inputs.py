@@ -65,6 +65,10 @@ class Rows:
         """Return a float32 copy, shape (len(rows), dim), C order, of the named rows."""
         return _as_float32(self._values[rows])
 
+    def take_as(self, rows: NDArray[np.integer], dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Return a copy of the named rows: values of `dtype` if they were given as such, else float32."""
+        return self._values[rows] if self.dtype == dtype else self.take(rows)
+
     def narrowest(self) -> np.dtype[Any]:
         """Return the narrowest of uint8, float16, float32 that holds every float32 value without loss.
 

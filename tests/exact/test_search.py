@@ -11,7 +11,7 @@ from bench.micro.cases import KEPT_TYPES, METRICS
 from vecrecall import blas
 from vecrecall.blas import one_blas_thread
 from vecrecall.exact import search
-from vecrecall.exact.search import nearest
+from vecrecall.exact.search import nearest, nearest_values
 
 
 def slow(X: np.ndarray, Q: np.ndarray, metric: str) -> np.ndarray:
@@ -199,3 +199,16 @@ def test_blas_has_one_thread_inside_and_what_it_had_before_afterwards() -> None:
     with pytest.raises(KeyError), one_blas_thread:
         raise KeyError
     assert blas_threads() == before
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_values_are_what_distances_are_rounded_from(metric: str) -> None:
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(300, 7)).astype(np.float32)
+    left_out = np.arange(300)
+    slots, distances = nearest(X, X, 9, metric, left_out, 2)
+    same, values = nearest_values(X, X, 9, metric, left_out, 2)
+    np.testing.assert_array_equal(slots, same)
+    of_values = {"l2": np.sqrt, "ip": lambda v: v, "cosine": lambda v: v / 2}[metric](values)
+    np.testing.assert_array_equal(distances, of_values.astype(np.float32))
+    np.testing.assert_allclose(values, np.take_along_axis(slow(X, X, metric), slots, 1), rtol=1e-13, atol=1e-15)

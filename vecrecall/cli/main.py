@@ -17,8 +17,11 @@ from vecrecall import __version__
 from vecrecall.cli import data
 from vecrecall.cli.bench import bench
 from vecrecall.cli.build import build
+from vecrecall.cli.dimension import dimension
+from vecrecall.cli.doctor import doctor
 from vecrecall.cli.exits import EPILOG, FAULT, Commands, run
 from vecrecall.cli.info import info
+from vecrecall.cli.order import order
 from vecrecall.cli.recall import recall
 from vecrecall.cli.search import search
 from vecrecall.cli.sweep import sweep
@@ -39,7 +42,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     invoke_without_command=True,
 )
-for command in (build, search, recall, sweep, info, warmup):
+for command in (build, search, recall, sweep, dimension, order, doctor, info, warmup):
     app.command(help=in_paragraphs(command), epilog=EPILOG)(command)
 app.add_typer(data.app, name="data", epilog=EPILOG)
 # options after the first word are the benchmark's own

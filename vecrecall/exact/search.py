@@ -15,8 +15,9 @@ Memory beside rows, queries and answers, for each thread: 8 MB of products, 32 M
 k = 10), and up to three tiles of at most 8 MB.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -36,6 +37,7 @@ _U = 2.0**-24
 _QUERIES = 2048  # a chunk; its products with a tile take 8 MB
 _ROWS = 1024  # a tile, at most
 _TILE_BYTES = 1 << 23
+_NAMED_BYTES = 1 << 20  # rows that are compared directly, at a time: they stay in a near cache
 _HEAP_BYTES = 1 << 25
 _SAFE = 1e37  # rows of squared norms below this overflow float32 with no query, however long
 
@@ -122,10 +124,36 @@ def nearest(
     distances : ndarray of float32, shape (q, k)
         Rounded from float64; +inf where there is no k-th row.
     """
-    slots = np.full((len(queries), k), -1)
     distances = np.full((len(queries), k), np.inf, np.float32)
+    slots = _found(rows, queries, k, metric, left_out, n_threads, distances, partial(_distances, metric=metric))
+    return slots, distances
+
+
+def nearest_values(
+    rows: NDArray[Any], queries: Floats, k: int, metric: str, left_out: Slots, n_threads: int
+) -> tuple[Slots, Doubles]:
+    """Find the k nearest rows of each query, as `nearest` does, and what it rounds.
+
+    Returns
+    -------
+    slots : ndarray of int64, shape (q, k)
+        Sorted by (value, slot); -1 where there is no k-th row.
+    values : ndarray of float64, shape (q, k)
+        Squared Euclidean distances, under cosine of the vectors at length 1, or minus the inner products; +inf where
+        there is no k-th row.
+    """
+    values = np.full((len(queries), k), np.inf)
+    return _found(rows, queries, k, metric, left_out, n_threads, values, lambda found: found), values
+
+
+def _found(
+    rows: NDArray[Any], queries: Floats, k: int, metric: str, left_out: Slots, n_threads: int, out: NDArray[Any],
+    reported: Callable[[Doubles], NDArray[Any]],
+) -> Slots:  # fmt: skip
+    """Return the slots of the nearest rows; what is reported of their values goes to `out`."""
+    slots = np.full((len(queries), k), -1)
     if len(rows) == 0 or len(queries) == 0:
-        return slots, distances
+        return slots
     space = _Space.over(rows, metric)
     n_kept = min(len(rows), k + max(22, k // 4))
 
@@ -135,12 +163,12 @@ def nearest(
             found, values = _nearest_of_block(space, block, left_out[a:b], k, n_kept)
             width = found.shape[1]
             slots[a:b, :width] = found
-            distances[a:b, :width] = _distances(values, metric)
+            out[a:b, :width] = reported(values)
 
     chunk = min(_QUERIES, -(-len(queries) // n_threads), max(1, _HEAP_BYTES // (12 * n_kept)))
     with one_blas_thread:
         threads.run(n_threads, work, 0, len(queries), chunk)
-    return slots, distances
+    return slots
 
 
 def distances_of(rows: NDArray[Any], queries: Floats, slots: Slots, metric: str) -> Floats:
@@ -206,15 +234,19 @@ def _select(space: _Space, queries: Doubles, left_out: Slots, n_kept: int) -> tu
 def _values(space: _Space, queries: Doubles, slots: Slots) -> Doubles:
     """Return the value of each slot to its query, +inf for slot -1."""
     values = np.empty(slots.shape)
-    n_rows = max(1, _TILE_BYTES // (4 * queries.shape[1]))  # at a time
+    d = queries.shape[1]
+    n_rows = max(1, _NAMED_BYTES // (4 * d))  # at a time
     width = min(n_rows, slots.shape[1])
     height = n_rows // width
+    room = np.empty((min(height, len(slots)) * width, d), space.rows.dtype)  # kept: fresh memory costs page faults
     for top, left in product(range(0, len(slots), height), range(0, slots.shape[1], width)):
         part = np.s_[top : top + height, left : left + width]
-        rows = space.rows[slots[part]].astype(np.float32)
-        scales = np.ones(rows.shape[:2])
+        named = slots[part]
+        taken = np.take(space.rows, named.ravel(), axis=0, out=room[: named.size], mode="clip")
+        rows = taken.astype(np.float32, copy=False).reshape(*named.shape, d)
+        scales = np.ones(named.shape)
         if space.metric == "cosine":
-            scales = _scales(rows.reshape(-1, rows.shape[2])).reshape(scales.shape)
+            scales = _scales(rows.reshape(-1, d)).reshape(scales.shape)
         out = np.empty(scales.shape)
         values_of(rows, scales, queries[top : top + height], METRIC_CODES[space.metric], out)
         values[part] = out

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from vecrecall.kernels.jit import inner, kernel
+from vecrecall.kernels.jit import inlined, inner, kernel
 
 _BLOCK = 64  # keys compared at once
+_PART = 8  # and again, where one of them is near enough
 
 
 @inner
@@ -22,11 +23,10 @@ def replace_farthest(keys: Any, slots: Any, key: Any, slot: Any) -> None:
         child = 2 * hole + 1
         if child >= n:
             break
-        right = child + 1
-        if right < n and (
-            keys[right] > keys[child] or (keys[right] == keys[child] and slots[right] > slots[child])
-        ):
-            child = right
+        if child + 1 < n:  # which one is farther cannot be foreseen, so it is computed, without a branch
+            left, right = keys[child], keys[child + 1]
+            later = int(slots[child + 1] > slots[child])
+            child += int(right > left) | (int(right == left) & later)
         if keys[child] < key or (keys[child] == key and slots[child] < slot):
             break
         keys[hole] = keys[child]
@@ -36,7 +36,7 @@ def replace_farthest(keys: Any, slots: Any, key: Any, slot: Any) -> None:
     slots[hole] = slot
 
 
-@inner
+@inlined
 def _offer(
     products: Any, bias: Any, lo: Any, hi: Any, first: Any, left_out: Any, keys: Any, slots: Any
 ) -> None:
@@ -51,7 +51,8 @@ def _offer(
 def select(products: Any, bias: Any, first: Any, left_out: Any, keys: Any, slots: Any) -> None:
     """Offer key ``bias[j] - products[i, j]`` of slot ``first + j`` to heap i, for all i and j.
 
-    Nearly all keys are farther than what a heap holds, so a block is compared with the root first. A block
+    Nearly all keys are farther than what a heap holds, so a block is compared with the root first, and where
+    it holds a nearer one, each of its parts: a heap of a hundred takes in a thousand keys of 100,000. Blocks
     of a constant size and a 32-bit "or" are what LLVM turns into wide instructions: 12 keys a nanosecond,
     against 1 with a block that may be shorter.
 
@@ -69,13 +70,20 @@ def select(products: Any, bias: Any, first: Any, left_out: Any, keys: Any, slots
     m, r = products.shape
     n_blocks = r // _BLOCK
     for i in range(m):
-        row = products[i]
+        row, own_keys, own_slots, out = products[i], keys[i], slots[i], left_out[i]
         for block in range(n_blocks):
             lo = block * _BLOCK
-            farthest = keys[i, 0]
+            farthest = own_keys[0]
             nearer = np.int32(0)
             for j in range(_BLOCK):
                 nearer |= np.int32(bias[lo + j] - row[lo + j] < farthest)
             if nearer:
-                _offer(row, bias, lo, lo + _BLOCK, first, left_out[i], keys[i], slots[i])
-        _offer(row, bias, n_blocks * _BLOCK, r, first, left_out[i], keys[i], slots[i])
+                for part in range(_BLOCK // _PART):
+                    at = lo + part * _PART
+                    farthest = own_keys[0]
+                    nearer = np.int32(0)
+                    for j in range(_PART):
+                        nearer |= np.int32(bias[at + j] - row[at + j] < farthest)
+                    if nearer:
+                        _offer(row, bias, at, at + _PART, first, out, own_keys, own_slots)
+        _offer(row, bias, n_blocks * _BLOCK, r, first, out, own_keys, own_slots)

@@ -22,8 +22,7 @@ from vecrecall.analysis.neighbouring.compared import Doubles, Places
 from vecrecall.analysis.pointwise import CONVENTIONS
 from vecrecall.analysis.twonn import DISCARDED, log_ratios
 
-LEVEL = 0.95
-_Z = 1.959964  # of a normal distribution
+_Z = 1.959964  # 95 % of a normal distribution lie within so many standard errors
 _BLOCK = 4096
 
 Without = Callable[[Doubles], Doubles]  # distances (b, k + 1) to estimates (b, k): that without each neighbour

@@ -251,3 +251,14 @@ def test_a_record_in_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> No
     with pytest.raises(FileNotFoundError):
         studied(engine, tmp_path / "nowhere" / "study.jsonl")
     assert engine.built == []
+
+
+def test_engines_stand_in_one_order_whichever_process_wrote_first(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    X, Q = rng.normal(size=(300, 6)), rng.normal(size=(10, 6))
+    for engine in ("default", "sequential"):
+        study(X, Q, orders="random", engines=engine, seeds=1, ef=10, record=tmp_path / f"{engine}.jsonl")
+    joined = Study.read(tmp_path / "default.jsonl", tmp_path / "sequential.jsonl")
+    assert joined.engines == ("sequential", "default")
+    other = Study.read(tmp_path / "sequential.jsonl", tmp_path / "default.jsonl")
+    assert repr(other) == repr(joined) and other.table(ef=10) == joined.table(ef=10)

@@ -12,6 +12,7 @@ import numpy as np
 from vecrecall.analysis.files import Path, csv_of, parquet_of, save
 from vecrecall.analysis.studying import tables
 from vecrecall.analysis.studying.arguments import as_evals
+from vecrecall.analysis.studying.engines import NAMES
 from vecrecall.analysis.studying.equal_evals import chosen_levels
 from vecrecall.analysis.studying.findings import RANDOM, Finding, Graphs, Point, Way
 from vecrecall.analysis.studying.measuring import Measured
@@ -68,7 +69,8 @@ class Study:
         Parameters
         ----------
         *paths : path-like
-            As given for ``record=``. A graph that several hold is taken from the first.
+            As given for ``record=``. A graph that several hold is taken from the first. Engines that have a name
+            stand in the order of that list.
         evals, level, seed :
             As of :func:`vecrecall.analysis.study`.
 
@@ -77,7 +79,10 @@ class Study:
         DataFileError, ValueError, OSError
             For files that are no records, damaged, of different studies, or hold no graph yet.
         """
-        return cls(*read_records(paths), evals=evals, level=level, seed=seed)
+        header, measured = read_records(paths)
+        place = {name: number for number, name in enumerate(NAMES)}  # whichever process was the first to write
+        measured = sorted(measured, key=lambda each: place.get(each.cell.engine, len(NAMES)))
+        return cls(header, measured, evals=evals, level=level, seed=seed)
 
     @property
     def points(self) -> list[Point]:

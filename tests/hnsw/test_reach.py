@@ -40,6 +40,8 @@ def test_reach_is_that_of_a_plain_search_and_its_tree_is_made_of_links(n: int, d
     reach = Reach(graph)
     assert set(np.flatnonzero(reach.parents >= 0).tolist()) == slow_reach(graph)
     assert reach.unreached().tolist() == sorted(set(range(n)) - slow_reach(graph))
+    order = reach.order().tolist()
+    assert sorted(order) == list(range(n)) and set(order[: len(slow_reach(graph))]) == slow_reach(graph)
     for node in slow_reach(graph) - {graph.entry}:
         parent = int(reach.parents[node])
         assert node in graph.links[parent, : graph.n_links[parent]]

@@ -74,10 +74,11 @@ def test_links_are_those_of_the_twin(ef: int, fill: bool) -> None:
     with Workers(1) as workers:
         bench = Workbench(forms, M)
         builder = Builder(graph, walked, bench, Undo(graph, 0, 0), ef_construction=ef, fill=fill, workers=workers)
+        nodes = np.random.default_rng(0).permutation(N).astype(np.int32)  # in any order
         scratch = builder.scratch()
         refine_links(
             graph.view(), walked.view(), (address(forms.forms), forms.forms.strides[0], address(forms.bias)),
-            address(graph.n_links), 0, N, graph.entry, graph.top, ef, fill,
+            address(graph.n_links), address(nodes), 0, N, graph.entry, graph.top, ef, fill,
             scratch.address, tuple(address(part) for pair in out for part in pair),
         )  # fmt: skip
     (links, keys), (n_links, n_kept) = out

@@ -57,16 +57,17 @@ def add_far(view, query, bias, pool, size, ef, listed, m, keys):
 
 
 @kernel
-def refine_links(gv, view, fv, n_links, lo, hi, entry, top, ef, fill, scratch, chosen):
-    """For nodes lo..hi: search the base layer, choose links among what was found.
+def refine_links(gv, view, fv, n_links, nodes, lo, hi, entry, top, ef, fill, scratch, chosen):
+    """For nodes lo..hi of a list: search the base layer, choose links among what was found.
 
-    ``n_links``: address of the numbers of links by slot, int32. ``chosen``: addresses, by slot, of links and keys
+    ``n_links``: address of the numbers of links by slot, int32; ``nodes``: of the list, int32. ``chosen``: addresses, by slot, of links and keys
     (int32, (n, 2 M)), of the numbers of links and of kept links; unused places of a row get the node itself.
     """
     lane, width = scratch + 8 * HEAD_FIELDS, gv[1]
     pool, seen, log = load64(lane, POOL), load64(lane, SEEN), load64(lane, LOG)
     listed, keys = load64(scratch, LISTED), load64(scratch, KEYS)
-    for node in range(lo, hi):
+    for i in range(lo, hi):
+        node = load32(nodes, i)
         query, bias = fv[0] + node * fv[1], load32(fv[2], node)
         m = list_starts(
             view, gv, n_links, query, bias, node, entry, top, seen, listed, log, keys

@@ -20,6 +20,7 @@ from vecrecall.hnsw.graph import Graph
 from vecrecall.hnsw.order import random_order
 from vecrecall.hnsw.parameters import Parameters
 from vecrecall.hnsw.refine import refine_links
+from vecrecall.hnsw.repair import Reach
 from vecrecall.hnsw.training import Take
 from vecrecall.hnsw.undo import Undo
 from vecrecall.kernels.memory import address
@@ -113,12 +114,15 @@ class Refining:
         forms_view = (address(forms.forms), forms.forms.strides[0], address(forms.bias))
         counts, graph_view, rows_view = address(graph.n_links), graph.view(), self.content.walked.view()
         entry, top, ef, fill = graph.entry, graph.top, self._ef, self._parameters.fill
+        nodes = Reach(graph).order()  # neighbours one after another: what one walks over is there for the next
+        listed = address(nodes)
 
         def choose(lo: int, hi: int) -> None:
             scratch = builder.scratch()
             refine_links(
-                graph_view, rows_view, forms_view, counts, lo, hi, entry, top, ef, fill, scratch.address, chosen
-            )
+                graph_view, rows_view, forms_view, counts, listed, lo, hi, entry, top, ef, fill, scratch.address,
+                chosen,
+            )  # fmt: skip
             builder.idle.append(scratch)
 
         for lo in range(0, graph.n, 16 * BATCH):

@@ -23,13 +23,18 @@ class Reach:
         self._queue = np.empty(graph.n + graph.links.shape[1] + 16, np.int32)
         self._seen = np.zeros(graph.n // 64 + 1, np.int64)
         self.parents = np.full(graph.n, -1, np.int32)
+        self._n_queued = 0
         if graph.n:
             self.parents[graph.entry] = graph.entry
             self.extend(graph.entry)
 
     def extend(self, start: int) -> None:
         """Reach on from a node that has a parent."""
-        reach_from(self._graph.view(), start, address(self.parents), address(self._queue), address(self._seen))
+        self._n_queued = reach_from(self._graph.view(), start, address(self.parents), address(self._queue), address(self._seen))
+
+    def order(self) -> np.ndarray:
+        """All slots, int32: as they were reached from the entry, then those that were not."""
+        return np.append(self._queue[: self._n_queued], self.unreached())
 
     def unreached(self) -> np.ndarray:
         """Slots that are not reached, ascending."""

@@ -60,8 +60,9 @@ def add_far(view, query, bias, pool, size, ef, listed, m, keys):
 def refine_links(gv, view, fv, n_links, nodes, lo, hi, entry, top, ef, fill, scratch, chosen):
     """For nodes lo..hi of a list: search the base layer, choose links among what was found.
 
-    ``n_links``: address of the numbers of links by slot, int32; ``nodes``: of the list, int32. ``chosen``: addresses, by slot, of links and keys
-    (int32, (n, 2 M)), of the numbers of links and of kept links; unused places of a row get the node itself.
+    ``n_links``: address of the numbers of links by slot, int32; ``nodes``: of the list, int32. ``chosen``: addresses,
+    by slot, of links and keys (int32, (n, 2 M)), of the numbers of links and of kept links; unused places of a row get
+    the node itself.
     """
     lane, width = scratch + 8 * HEAD_FIELDS, gv[1]
     pool, seen, log = load64(lane, POOL), load64(lane, SEEN), load64(lane, LOG)

@@ -30,7 +30,9 @@ class Reach:
 
     def extend(self, start: int) -> None:
         """Reach on from a node that has a parent."""
-        self._n_queued = reach_from(self._graph.view(), start, address(self.parents), address(self._queue), address(self._seen))
+        self._n_queued = reach_from(
+            self._graph.view(), start, address(self.parents), address(self._queue), address(self._seen)
+        )
 
     def order(self) -> np.ndarray:
         """All slots, int32: as they were reached from the entry, then those that were not."""

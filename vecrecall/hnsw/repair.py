@@ -26,16 +26,16 @@ class Reach:
         self._n_queued = 0
         if graph.n:
             self.parents[graph.entry] = graph.entry
-            self.extend(graph.entry)
+            self._n_queued = self.extend(graph.entry)
 
-    def extend(self, start: int) -> None:
-        """Reach on from a node that has a parent."""
-        self._n_queued = reach_from(
-            self._graph.view(), start, address(self.parents), address(self._queue), address(self._seen)
+    def extend(self, start: int) -> int:
+        """Reach on from a node that has a parent; returns how many are reached, it among them."""
+        return int(
+            reach_from(self._graph.view(), start, address(self.parents), address(self._queue), address(self._seen))
         )
 
     def order(self) -> np.ndarray:
-        """All slots, int32: as they were reached from the entry, then those that were not."""
+        """All slots, int32: as they were reached from the entry, then those that were not; before it is extended."""
         return np.append(self._queue[: self._n_queued], self.unreached())
 
     def unreached(self) -> np.ndarray:
